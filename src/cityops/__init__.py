@@ -1,0 +1,1 @@
+"""CityOps (城运): the operating centre of a city."""

@@ -1,0 +1,1 @@
+"""Applications: one package each, all of one shape, found by entry point."""

@@ -1,0 +1,1 @@
+"""环境监测: air quality and weather."""

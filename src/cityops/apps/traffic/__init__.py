@@ -1,0 +1,1 @@
+"""智能交通: live road state and indices."""

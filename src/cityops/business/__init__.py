@@ -1,0 +1,1 @@
+"""业务中台: from signal to finished work."""

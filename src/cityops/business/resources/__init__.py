@@ -1,0 +1,1 @@
+"""Units: who and what can be sent, and where they are."""

@@ -1,0 +1,1 @@
+"""数据中台: from wire to table to question."""

@@ -1,0 +1,1 @@
+"""Data contracts: one ODCS file declares a data set, everything else is derived."""

@@ -1,0 +1,1 @@
+"""Where data comes in; an acknowledgement means it is durable."""

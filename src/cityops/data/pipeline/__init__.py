@@ -1,0 +1,1 @@
+"""From raw messages to checked rows: decode, map, check, enrich."""

@@ -1,0 +1,1 @@
+"""What people see: HTTP assembly, change feed, map layers, panels, static UI."""

@@ -1,0 +1,1 @@
+"""Processes: supervisor, the embedded engines, the roles."""

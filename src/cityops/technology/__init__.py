@@ -1,0 +1,1 @@
+"""技术中台: what any application needs, knowing nothing of cities."""

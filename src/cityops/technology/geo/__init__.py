@@ -1,0 +1,1 @@
+"""Coordinates, and the reference data a city's map is made of."""

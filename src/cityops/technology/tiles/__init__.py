@@ -1,0 +1,1 @@
+"""Vector tiles: made by tippecanoe, kept as one PMTiles file."""

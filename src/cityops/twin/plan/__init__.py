@@ -1,0 +1,1 @@
+"""The plan of a city: generated from a seed, or read from a map."""

@@ -1,0 +1,1 @@
+"""Simulators that act as the city's devices, over the protocols real devices speak."""
