@@ -1,0 +1,88 @@
+"""The registry of events: every subject of the bus with its payload, who sends it and who hears it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kept = Literal["log", "moment", "key-value"]
+
+
+class RegistryError(ValueError):
+    """An event that nobody sends, that nobody hears, or that is declared twice."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One kind of message. `producers` and `consumers` name modules or, where no module of ours sends it, a device."""
+
+    name: str
+    subject: str
+    kept: Kept
+    payload: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+
+
+EVENTS: tuple[Event, ...] = (
+    Event(
+        name="observation received over HTTP or from a file",
+        subject="ingest.{contract}.{source}",
+        kept="log",
+        payload="raw body as it came; headers Content-Type, Rows, Mapping, Nats-Msg-Id",
+        producers=("data.edge.http", "data.edge.files", "business.rules"),
+        consumers=("data.pipeline",),
+    ),
+    Event(
+        name="observation received over MQTT",
+        subject="$MQTT.msgs.cityops.{contract}.{source}.{mapping}",
+        kept="log",
+        payload="raw body as the device published it; the level {mapping} is optional",
+        producers=("devices", "twin.simulation"),
+        consumers=("data.pipeline",),
+    ),
+    Event(
+        name="newest rows of a contract",
+        subject="live.{contract}",
+        kept="moment",
+        payload="Arrow IPC stream: the newest row of each entity of one micro-batch",
+        producers=("data.pipeline",),
+        consumers=("data.live", "ioc"),
+    ),
+    Event(
+        name="telemetry of a role",
+        subject="telemetry.{role}",
+        kept="moment",
+        payload="JSON each second: {role, pid, t, ready, counters, gauges}",
+        producers=("technology.telemetry",),
+        consumers=("runtime.supervisor", "ioc"),
+    ),
+    Event(
+        name="progress of the pipeline",
+        subject="$KV.ledger.{stream}",
+        kept="key-value",
+        payload="JSON: {done: seq, doing: {first, last} | null}",
+        producers=("data.pipeline",),
+        consumers=("data.pipeline",),
+    ),
+    Event(
+        name="mapping of a source",
+        subject="$KV.mappings.{mapping}",
+        kept="key-value",
+        payload="YAML text of the mapping file",
+        producers=("data.edge.files", "cli"),
+        consumers=("data.pipeline",),
+    ),
+)
+
+
+def check(events: tuple[Event, ...] = EVENTS) -> None:
+    """Raise RegistryError for an event without a producer or a consumer, or with the subject of another."""
+    seen: dict[str, str] = {}
+    for event in events:
+        if not event.producers or not event.consumers:
+            missing = "producer" if not event.producers else "consumer"
+            raise RegistryError(f"event {event.name!r} ({event.subject}) has no {missing}")
+        if event.subject in seen:
+            raise RegistryError(f"events {seen[event.subject]!r} and {event.name!r} share the subject {event.subject}")
+        seen[event.subject] = event.name
