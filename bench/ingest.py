@@ -18,13 +18,13 @@ from pathlib import Path
 import clickhouse_connect
 import nats
 import nats.errors
+from cityops.runtime.ports import free_port
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from bench.load import Tally, http_load, mqtt_load
 from bench.peer_sensorthings import run as run_peer
-from bench.platform import Platform, platform
 from bench.report import Report
-from cityops.runtime.ports import free_port
+from bench.running import Platform, platform
 
 TABLE = "cityops.traffic_flow_observed"
 CONTRACT = "TrafficFlowObserved"

@@ -7,8 +7,6 @@ import asyncio
 import json
 import threading
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -16,8 +14,8 @@ import httpx
 
 from bench.ingest import CONTRACT, percentile
 from bench.load import mqtt_load
-from bench.platform import Platform, platform
 from bench.report import Report
+from bench.running import Platform, platform
 
 
 async def watch(url: str, seen: dict[str, float], stop: asyncio.Event) -> int:

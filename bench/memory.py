@@ -11,8 +11,8 @@ import numpy as np
 
 from bench.ingest import CONTRACT, Warehouse
 from bench.load import Tally, http_load
-from bench.platform import Platform, platform
 from bench.report import Report
+from bench.running import Platform, platform
 
 
 def load(running: Platform, args: argparse.Namespace) -> Tally:

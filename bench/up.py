@@ -8,8 +8,8 @@ import time
 import urllib.request
 from collections.abc import Sequence
 
-from bench.platform import Platform, platform
 from bench.report import Report
+from bench.running import Platform, platform
 
 
 def live_roads(running: Platform, deadline: float) -> tuple[float, int]:
