@@ -146,7 +146,8 @@ def bare_broker(args: argparse.Namespace) -> float:
         port, mqtt_port = free_port(), free_port()
         config = Path(folder, "nats.conf")
         config.write_text(
-            f'listen: "127.0.0.1:{port}"\nserver_name: bare\njetstream {{ store_dir: "{folder}/js" }}\nmqtt {{ host: 127.0.0.1, port: {mqtt_port} }}\n'
+            f'listen: "127.0.0.1:{port}"\nserver_name: bare\njetstream {{ store_dir: "{folder}/js" }}\n'
+            f"mqtt {{ host: 127.0.0.1, port: {mqtt_port} }}\n"
         )
         child = subprocess.Popen(
             [str(Path(sys.executable).with_name("nats-server")), "-c", str(config), "-l", f"{folder}/log"]
@@ -159,7 +160,7 @@ def bare_broker(args: argparse.Namespace) -> float:
 
 
 async def count_bare(port: int, mqtt_port: int, args: argparse.Namespace) -> float:
-    """Publish with the same generator and count with one pull consumer; returns messages a second, acknowledged and received."""
+    """Return messages a second that the same generator published and one pull consumer received and acknowledged."""
     client = None
     while client is None:
         try:

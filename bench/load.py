@@ -112,7 +112,8 @@ async def http_load(
 ) -> Tally:
     """Post batches of `size` observations for `seconds`; at most `rate` observations a second when given."""
     bodies = batches(devices, size, seed)
-    head = f"POST /v1/ingest/{contract}?source=bench HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: ".encode()
+    target = f"POST /v1/ingest/{contract}?source=bench HTTP/1.1"
+    head = f"{target}\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: ".encode()
     requests = [head + str(len(body)).encode() + b"\r\n\r\n" + body for body in bodies]
     tally, first_ms, begin = Tally(), int(time.time() * 1000), time.perf_counter()
     posted = 0
@@ -222,7 +223,7 @@ class MqttDevice(asyncio.Protocol):
 async def mqtt_load(
     host: str, port: int, contract: str, *, devices: int, messages: int, seed: int, rate: float | None = None
 ) -> Tally:
-    """Publish `messages` single observations at QoS 1 from `devices` connections; at about `rate` a second when given."""
+    """Publish `messages` single observations at QoS 1 from `devices` connections, at about `rate` a second if given."""
     random, tally, loop = Random(seed), Tally(), asyncio.get_running_loop()
     first_ms, each = int(time.time() * 1000), messages // devices
     interval = devices / rate if rate else 0.0
