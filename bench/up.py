@@ -13,7 +13,7 @@ from bench.running import Platform, platform
 
 
 def live_roads(running: Platform, deadline: float) -> tuple[float, int]:
-    """Return when (perf_counter) the feed first gave a road's level of service, and of how many roads. Raises TimeoutError."""
+    """Return when (perf_counter) roads first had a level of service, and how many. Raises TimeoutError."""
     while time.perf_counter() < deadline:
         try:
             with urllib.request.urlopen(f"{running.ioc_url}/v1/feed?topics=traffic.links", timeout=30) as feed:
