@@ -1,0 +1,157 @@
+"""YAML read as nodes that remember their line, so that every error can say where it is."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+
+from cityops.data.contract.errors import ContractError, suggestion
+
+_TAG = "tag:yaml.org,2002:"
+_KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing"}
+_KINDS |= {"map": "a mapping", "seq": "a list", "timestamp": "a date"}
+
+
+class Marked:
+    """One value of a YAML file with its line and dotted place; each reader raises ContractError when the value is of another kind."""
+
+    def __init__(self, node: yaml.Node, path: Path, place: str = "") -> None:
+        self._node = node
+        self.path = path
+        self.place = place
+
+    @property
+    def line(self) -> int:
+        """Line of the value in its file, 1-based."""
+        return int(self._node.start_mark.line) + 1
+
+    @property
+    def kind(self) -> str:
+        """Kind of the value in words."""
+        return _KINDS.get(str(self._node.tag).removeprefix(_TAG), str(self._node.tag))
+
+    def error(self, problem: str) -> ContractError:
+        """Return (not raise) the error that says `problem` at this place."""
+        return ContractError(self.path, self.line, self.place, problem)
+
+    def mapping(self, known: Iterable[str], required: Iterable[str] = ()) -> dict[str, Marked]:
+        """Return the entries; unknown, doubled and missing keys are errors."""
+        if not isinstance(self._node, yaml.MappingNode):
+            raise self.error(f"a mapping is wanted, found {self.kind}")
+        names = frozenset(known)
+        entries: dict[str, Marked] = {}
+        for key_node, value_node in self._node.value:
+            key_marked = Marked(key_node, self.path, self.place)
+            key = key_marked.text()
+            entry = Marked(value_node, self.path, f"{self.place}.{key}" if self.place else key)
+            if key in entries:
+                raise ContractError(self.path, key_marked.line, entry.place, "given twice")
+            if key not in names:
+                raise ContractError(self.path, key_marked.line, entry.place, f"unknown key{suggestion(key, names)}")
+            entries[key] = entry
+        for key in required:
+            if key not in entries:
+                raise self.error(f"`{key}` is missing")
+        return entries
+
+    def items(self, named_by: str = "") -> list[Marked]:
+        """Return the list's values; places read `list[name]` when the items have a text under `named_by`, else `list[0]`."""
+        if not isinstance(self._node, yaml.SequenceNode):
+            raise self.error(f"a list is wanted, found {self.kind}")
+        return [
+            Marked(node, self.path, f"{self.place}[{_name_of(node, named_by) or number}]")
+            for number, node in enumerate(self._node.value)
+        ]
+
+    def text(self, pattern: str = "", meaning: str = "") -> str:
+        """Return the text, which must match `pattern` wholly; `meaning` explains the pattern."""
+        if not isinstance(self._node, yaml.ScalarNode) or self._node.tag != _TAG + "str":
+            raise self.error(f"text is wanted, found {self.kind}{self._quote_hint()}")
+        value = str(self._node.value)
+        if pattern and not re.fullmatch(pattern, value):
+            raise self.error(f"{value!r} is not {meaning or 'of the form ' + pattern}")
+        return value
+
+    def choice(self, choices: Iterable[str]) -> str:
+        """Return the text, one of `choices`."""
+        value, known = self.text(), tuple(choices)
+        if value not in known:
+            raise self.error(f"{value!r} is not one of {', '.join(known)}{suggestion(value, known)}")
+        return value
+
+    def number(self) -> float:
+        """Return the number; NaN and infinities are errors."""
+        value = self._value()
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.error(f"a number is wanted, found {self.kind}")
+        if not math.isfinite(value):
+            raise self.error("a finite number is wanted")
+        return float(value)
+
+    def whole(self, minimum: int = 0) -> int:
+        """Return the whole number, at least `minimum`."""
+        value = self._value()
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(f"a whole number is wanted, found {self.kind}")
+        if value < minimum:
+            raise self.error(f"{value} is below {minimum}")
+        return value
+
+    def flag(self) -> bool:
+        """Return the boolean."""
+        value = self._value()
+        if not isinstance(value, bool):
+            raise self.error(f"true or false is wanted, found {self.kind}")
+        return value
+
+    def custom(self, known: Iterable[str]) -> dict[str, Marked]:
+        """Return an ODCS `customProperties` list as name → value; unknown and doubled names are errors."""
+        names = tuple(known)
+        found: dict[str, Marked] = {}
+        for item in self.items("property"):
+            entry = item.mapping(("id", "property", "value", "description"), required=("property", "value"))
+            name = entry["property"].choice(names)
+            if name in found:
+                raise item.error("given twice")
+            found[name] = entry["value"]
+        return found
+
+    def _value(self) -> object:
+        if not isinstance(self._node, yaml.ScalarNode):
+            return None
+        constructor = yaml.constructor.SafeConstructor()
+        return constructor.construct_object(self._node)
+
+    def _quote_hint(self) -> str:
+        if isinstance(self._node, yaml.ScalarNode) and self._node.value:
+            return f" (write it in quotes: \"{self._node.value}\")"
+        return ""
+
+
+def read_marked(path: Path) -> Marked:
+    """Return the only document of a YAML file. Raises ContractError (file, line) when it cannot be read or is not YAML."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(path, 1, "", f"cannot be read: {error}") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ContractError(path, line, "", f"not YAML: {error.problem or error}") from error
+    except yaml.YAMLError as error:
+        raise ContractError(path, 1, "", f"not YAML: {error}") from error
+    if node is None:
+        raise ContractError(path, 1, "", "the file is empty")
+    return Marked(node, path)
+
+
+def _name_of(node: yaml.Node, key: str) -> str:
+    if not key or not isinstance(node, yaml.MappingNode):
+        return ""
+    named: Mapping[str, str] = {k.value: v.value for k, v in node.value if isinstance(v, yaml.ScalarNode) and isinstance(k, yaml.ScalarNode)}
+    return named.get(key, "")

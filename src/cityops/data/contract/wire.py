@@ -1,0 +1,131 @@
+"""From what a source sent (JSON, Arrow, CSV columns) to the contract's types; a value that cannot be one breaks `type:property`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cityops.data.contract.broken import Broken, Mask, mask_of, one_array
+from cityops.data.contract.model import TIMESTAMP, Contract, Property
+
+_FRACTION_BEYOND_MS = r"(\.\d{3})\d+"
+_TYPES = pa.types
+
+
+def from_wire(contract: Contract, table: pa.Table) -> tuple[pa.Table, pa.StringArray]:
+    """Return `table` in `contract.arrow_schema`, and per row the first `type:property` it breaks, or null.
+
+    Columns may have the wire types, the contract's types or others that lose nothing (float32, text of a number, timestamps with a
+    zone in any unit, cut to ms). A point may come as GeoJSON struct or as its two columns. A missing column is a column of
+    nulls; a column the contract does not know is left out. A value that cannot be converted becomes null and breaks the rule.
+    """
+    broken = Broken(table.num_rows)
+    columns: list[pa.Array] = []
+    for prop in contract.properties:
+        if prop.type == "point" and prop.name in table.column_names:
+            columns += _point(broken, prop, one_array(table.column(prop.name)))
+            continue
+        for field in prop.fields:
+            if field.name in table.column_names:
+                columns.append(_converted(broken, prop, one_array(table.column(field.name)), field.type))
+            else:
+                columns.append(pa.nulls(table.num_rows, field.type))
+    return pa.Table.from_arrays(columns, schema=contract.arrow_schema), broken.rules()
+
+
+def _converted(broken: Broken, prop: Property, values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if values.type == wanted:
+        return values
+    if _TYPES.is_null(values.type):
+        return pa.nulls(len(values), wanted)
+    if _TYPES.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if not _convertible(values.type, prop.type):
+        broken.add(mask_of(pc.is_valid(values)), f"type:{prop.name}")
+        return pa.nulls(len(values), wanted)
+    try:
+        return _cast(values, wanted)
+    except pa.ArrowInvalid:
+        converted, bad = _cast_each(values, wanted)
+        broken.add(bad, f"type:{prop.name}")
+        return converted
+
+
+def _convertible(found: pa.DataType, wanted: str) -> bool:
+    text = _TYPES.is_string(found) or _TYPES.is_large_string(found) or _TYPES.is_string_view(found)
+    number = _TYPES.is_integer(found) or _TYPES.is_floating(found) or _TYPES.is_decimal(found)
+    match wanted:
+        case "string":
+            return bool(text or _TYPES.is_integer(found))
+        case "boolean":
+            return bool(text or _TYPES.is_boolean(found))
+        case "timestamp":
+            return bool(text or (_TYPES.is_timestamp(found) and found.tz is not None))
+        case _:
+            return bool(text or number)
+
+
+def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Cast without loss, but for timestamps finer than a millisecond, which are cut."""
+    if _TYPES.is_timestamp(values.type):
+        return pc.cast(values, pa.timestamp("ms", tz=values.type.tz), safe=False).cast(TIMESTAMP)
+    return pc.cast(values, wanted)
+
+
+def _cast_each(values: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Cast what can be cast; return with it the mask of what cannot. Every different value is tried once."""
+    encoded = values.dictionary_encode()
+    words = encoded.dictionary
+    if wanted == TIMESTAMP:
+        words = pc.replace_substring_regex(words.cast(pa.string()), _FRACTION_BEYOND_MS, r"\1")
+    cast, bad = _try_all(words, wanted)
+    codes = encoded.indices
+    rows = codes.fill_null(-1).to_numpy(zero_copy_only=False)
+    return cast.take(codes), np.append(bad, np.False_)[rows]
+
+
+def _try_all(words: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Halve until a part casts whole or is one bad value: k bad among n values cost about k·log(n) casts."""
+    try:
+        return _cast(words, wanted), np.zeros(len(words), dtype=np.bool_)
+    except pa.ArrowInvalid:
+        if len(words) == 1:
+            return pa.nulls(1, wanted), np.ones(1, dtype=np.bool_)
+    half = len(words) // 2
+    (left, bad_left), (right, bad_right) = _try_all(words[:half], wanted), _try_all(words[half:], wanted)
+    return pa.concat_arrays([left, right]), np.concatenate([bad_left, bad_right])
+
+
+def _point(broken: Broken, prop: Property, values: pa.Array) -> list[pa.Array]:
+    """Split GeoJSON points (a third coordinate, altitude, is allowed and left out) into longitude and latitude."""
+    rows = len(values)
+    if _TYPES.is_null(values.type):
+        return [pa.nulls(rows, pa.float64())] * 2
+    if not _is_geojson(values.type):
+        broken.add(mask_of(pc.is_valid(values)), f"type:{prop.name}")
+        return [pa.nulls(rows, pa.float64())] * 2
+    given = pc.is_valid(values)
+    kinds, coordinates = pc.struct_field(values, "type"), pc.struct_field(values, "coordinates")
+    count = pc.fill_null(pc.list_value_length(coordinates), 0)
+    right = pc.and_(pc.fill_null(pc.equal(kinds, "Point"), False), pc.and_(pc.greater_equal(count, 2), pc.less_equal(count, 3)))
+    if not pc.all(right).as_py():
+        broken.add(mask_of(pc.and_(given, pc.invert(right))), f"type:{prop.name}")
+        coordinates = pc.if_else(right, coordinates, pa.scalar(None, coordinates.type))
+    pairs = pc.list_slice(coordinates, 0, 2, return_fixed_size_list=True)
+    flat = pc.list_flatten(pairs).cast(pa.float64())
+    if pairs.null_count:
+        spread = np.full((rows, 2), np.nan)
+        present = mask_of(pc.is_valid(pairs))
+        spread[present] = flat.to_numpy(zero_copy_only=False).reshape(-1, 2)
+        return [pa.array(spread[:, i], mask=~present) for i in (0, 1)]
+    halves = flat.to_numpy(zero_copy_only=False).reshape(-1, 2)
+    return [pa.array(np.ascontiguousarray(halves[:, i])) for i in (0, 1)]
+
+
+def _is_geojson(found: pa.DataType) -> bool:
+    if not _TYPES.is_struct(found) or {"type", "coordinates"} - {found.field(i).name for i in range(found.num_fields)}:
+        return False
+    coordinates = found.field("coordinates").type
+    lists = _TYPES.is_list(coordinates) or _TYPES.is_large_list(coordinates)
+    return bool(lists and _TYPES.is_string(found.field("type").type) and _TYPES.is_floating(coordinates.value_type))
