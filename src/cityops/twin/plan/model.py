@@ -177,6 +177,7 @@ class CityPlan:
         """Return the geometries in WGS 84 longitude and latitude, rounded to 1e-7 degrees (a centimetre)."""
 
         def project(xy: Floats) -> Floats:
-            return np.round(np.column_stack(self.plane.to_degrees(xy[:, 0], xy[:, 1])), 7)
+            lon, lat = self.plane.to_degrees(xy[:, 0], xy[:, 1])
+            return np.asarray(np.column_stack((lon, lat)).round(7), np.float64)
 
         return np.asarray(shapely.transform(geometry, project), object)
