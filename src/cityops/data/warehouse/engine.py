@@ -1,0 +1,232 @@
+"""The engine: chDB opened on one folder, handing out connections that know nothing of each other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from cityops.data.warehouse.errors import EngineError
+
+MIB = 1 << 20
+_NO_STREAM = "Streaming query is not supported"
+
+
+def quote(text: str) -> str:
+    """Return `text` as a ClickHouse string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def quote_name(name: str) -> str:
+    """Return `name` as a ClickHouse identifier."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Bounds of the engine, sized for a machine it shares with the rest of the platform."""
+
+    memory: int = 1536 * MIB
+    query_memory: int = 1024 * MIB
+    mark_cache: int = 64 * MIB
+    merge_threads: int = 2
+    query_threads: int = max(1, (os.cpu_count() or 2))
+    max_execution_time: float = 300.0
+
+    def config(self) -> str:
+        """Return the engine's configuration file."""
+        values = {
+            "timezone": "UTC",
+            "max_server_memory_usage": self.memory,
+            "mark_cache_size": self.mark_cache,
+            "index_mark_cache_size": self.mark_cache,
+            "primary_index_cache_size": self.mark_cache,
+            "uncompressed_cache_size": 0,
+            "query_condition_cache_size": 8 * MIB,
+            "compiled_expression_cache_size": 8 * MIB,
+            "background_pool_size": self.merge_threads,
+            "background_common_pool_size": 1,
+            "background_move_pool_size": 1,
+            "background_fetches_pool_size": 1,
+            "background_schedule_pool_size": 2,
+            "max_thread_pool_free_size": 8,
+            "mlock_executable": 0,
+        }
+        lines = "".join(f"  <{name}>{escape(str(value))}</{name}>\n" for name, value in values.items())
+        return f"<clickhouse>\n{lines}</clickhouse>\n"
+
+    def settings(self) -> dict[str, str]:
+        """Return the query settings every connection starts with."""
+        return {
+            "implicit_select": "0",
+            "max_threads": str(self.query_threads),
+            "max_memory_usage": str(self.query_memory),
+            "max_execution_time": str(self.max_execution_time),
+        }
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a statement read and wrote."""
+
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
+
+
+class Insert:
+    """An open INSERT: rows go in as bytes of its format and exist once `finish` has returned."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def append(self, data: bytes) -> None:
+        """Hand `data` to the parser. Raises EngineError."""
+        with _worded():
+            self._inner.append(data)
+
+    def finish(self) -> Tally:
+        """Commit and return what was written. Raises EngineError; then nothing of the last block is there."""
+        with _worded():
+            done = self._inner.finish()
+        return Tally(written_rows=done.rows_written, written_bytes=done.bytes_written)
+
+    def cancel(self) -> None:
+        """Give up; idempotent."""
+        with contextlib.suppress(Exception):
+            self._inner.cancel()
+
+
+class EngineConnection:
+    """One chDB connection: a database, settings and temporary tables of its own. Not for two threads at once."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def run(
+        self, sql: str, fmt: str = "TabSeparated", parameters: Mapping[str, str] | None = None
+    ) -> tuple[bytes, Tally]:
+        """Return the whole answer to `sql` in `fmt` and its tally. Raises EngineError."""
+        with _worded():
+            result = self._inner.query(sql, fmt, params=dict(parameters or {}))
+            data = bytes(result.bytes())
+            return data, Tally(
+                result.storage_rows_read(),
+                result.storage_bytes_read(),
+                result.rows_written(),
+                result.bytes_written(),
+                result.rows_read(),
+                len(data),
+            )
+
+    def stream(self, sql: str, fmt: str, parameters: Mapping[str, str]) -> Iterator[tuple[bytes, int]] | None:
+        """Return (piece, rows) pairs of a SELECT's answer, or None when the engine cannot stream `sql`.
+
+        Only for formats without a head or a foot: every piece is encoded as if alone. Raises EngineError.
+        """
+        try:
+            result = self._inner.send_query(sql, fmt, params=dict(parameters))
+        except Exception as error:
+            if _NO_STREAM in str(error):
+                return None
+            raise EngineError.of(error) from error
+        return _pieces(result)
+
+    def insert(self, sql: str, fmt: str) -> Insert:
+        """Open `sql`, an INSERT without FORMAT clause, for rows in `fmt`. Raises EngineError."""
+        with _worded():
+            return Insert(self._inner.send_insert(sql, fmt))
+
+    def set(self, settings: Mapping[str, str | None]) -> None:
+        """Apply query settings (and `param_*` values) to this connection; None is the default. Raises EngineError."""
+        pairs = (f"{name} = {'DEFAULT' if value is None else quote(value)}" for name, value in settings.items())
+        if settings:
+            self.run("SET " + ", ".join(pairs))
+
+    def use(self, database: str) -> None:
+        """Make `database` the current one. Raises EngineError."""
+        self.run("USE " + quote_name(database))
+
+    def close(self) -> None:
+        """Let the connection go; what it was running stops."""
+        with contextlib.suppress(Exception):
+            self._inner.close()
+
+
+def _pieces(result: Any) -> Iterator[tuple[bytes, int]]:
+    try:
+        while True:
+            with _worded():
+                chunk = result.fetch()
+                if chunk is None:
+                    return
+                piece, rows = bytes(chunk.bytes()), int(chunk.rows_read())
+            yield piece, rows
+    finally:
+        with contextlib.suppress(Exception):
+            result.close()
+
+
+@contextlib.contextmanager
+def _worded() -> Iterator[None]:
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EngineError.of(error) from error
+
+
+class Engine:
+    """chDB on the folder `path`; a process can hold one. Close it to release the folder."""
+
+    def __init__(self, path: Path, options: EngineOptions | None = None) -> None:
+        import chdb  # 550 MB: only the process that is the warehouse loads it
+
+        self._chdb = chdb
+        self.options = options or EngineOptions()
+        self.path = path.absolute()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.scratch = Path(tempfile.mkdtemp(prefix="cityops-warehouse-"))
+        config = self.scratch / "config.xml"
+        config.write_text(self.options.config(), "utf-8")
+        self._address = f"{self.path}?config-file={config}"
+        self._base = self.options.settings()
+        self._anchor = self.connect()  # the engine lives as long as its last connection
+        self.version = self._anchor.run("SELECT version()")[0].decode().strip()
+
+    def connect(self, settings: Mapping[str, str] | None = None, database: str = "") -> EngineConnection:
+        """Return a fresh connection (0.1 ms): state never leaks from one request to another. Raises EngineError."""
+        with _worded():
+            connection = EngineConnection(self._chdb.connect(self._address))
+        try:
+            connection.set({**self._base, **(settings or {})})
+            if database and database != "default":
+                connection.use(database)
+        except EngineError:
+            connection.close()
+            raise
+        return connection
+
+    def cancel(self, tag: str) -> None:
+        """Stop the statements whose log_comment is `tag`; returns at once. Raises EngineError."""
+        connection = self.connect()
+        try:
+            connection.run(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Shut the engine down: data files are complete and the folder is free."""
+        self._anchor.close()
+        for left in self.scratch.iterdir():
+            left.unlink()
+        self.scratch.rmdir()

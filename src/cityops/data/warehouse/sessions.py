@@ -1,0 +1,158 @@
+"""Connections for requests: a fresh one each, or the one a client's session_id has something kept on."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+
+from cityops.data.warehouse.engine import Engine, EngineConnection, quote, quote_name
+from cityops.data.warehouse.errors import READONLY, SESSION_IS_LOCKED, SESSION_NOT_FOUND, EngineError
+from cityops.data.warehouse.request import Request
+from cityops.data.warehouse.statement import Statement
+
+_Key = tuple[str, str]
+
+
+@dataclass
+class _Session:
+    until: float
+    connection: EngineConnection | None = None
+    busy: bool = False
+
+
+@dataclass
+class Lease:
+    """A connection for one request, and what to put back on it when a session keeps it."""
+
+    connection: EngineConnection
+    key: _Key | None = None
+    keep: bool = False
+    timeout: float = 0.0
+    before: dict[str, str | None] = field(default_factory=dict)
+    database: str = ""
+    tables: list[str] = field(default_factory=list)
+
+
+class Sessions:
+    """Sessions by user and session_id; one holds a connection once SET, USE or a temporary table changed its state."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[_Key, _Session] = {}
+
+    def lock(self, request: Request) -> _Key | None:
+        """Return the key of the request's session, now locked for it, or None. Raises EngineError when locked or unknown."""
+        if not request.session_id:
+            return None
+        self._expire()
+        key = (request.user, request.session_id)
+        session = self._sessions.get(key)
+        if session is None:
+            if request.session_check:
+                raise EngineError.make(SESSION_NOT_FOUND, "SESSION_NOT_FOUND", f"Session {key[1]} not found")
+            session = self._sessions[key] = _Session(0.0)
+        if session.busy:
+            raise EngineError.make(
+                SESSION_IS_LOCKED, "SESSION_IS_LOCKED", f"Session {key[1]} is locked by a concurrent client"
+            )
+        session.busy = True
+        return key
+
+    def unlock(self, key: _Key | None, request: Request) -> None:
+        """Free the session for `session_timeout` seconds more, or end it when the request asks so."""
+        session = self._sessions.get(key) if key is not None else None
+        if key is None or session is None:
+            return
+        session.busy = False
+        session.until = time.monotonic() + request.session_timeout
+        if request.close_session:
+            self._drop(key)
+
+    def lease(self, engine: Engine, key: _Key | None, request: Request, statement: Statement) -> Lease:
+        """Return a connection with the request's database, settings and external tables. Raises EngineError."""
+        session = self._sessions[key] if key is not None else None
+        kept = session.connection if session is not None else None
+        settings = dict(request.settings)
+        if kept is None:
+            connection = engine.connect(settings, request.database)
+            lease = Lease(connection, key, keep=session is not None and statement.stateful)
+            lease.before = dict.fromkeys(settings)
+        else:
+            lease = Lease(kept, key, keep=True)
+            lease.before = _values_of(kept, list(settings))
+            lease.database = _database_of(kept) if request.database else ""
+            kept.set(settings)
+            if request.database:
+                kept.use(request.database)
+        try:
+            self._prepare(lease, request, statement, kept is not None)
+        except EngineError:
+            self.release(engine, lease, statement)
+            raise
+        return lease
+
+    @staticmethod
+    def _prepare(lease: Lease, request: Request, statement: Statement, kept: bool) -> None:
+        for table in request.external:
+            lease.connection.run(f"CREATE TEMPORARY TABLE {quote_name(table.name)} ({table.structure})")
+            lease.tables.append(table.name)
+            insert = lease.connection.insert(f"INSERT INTO {quote_name(table.name)}", table.format)
+            insert.append(table.data)
+            insert.finish()
+        if not request.reads_only:
+            return
+        if not kept and not lease.keep:
+            lease.connection.set({"readonly": "2"})
+        elif statement.writes:
+            raise EngineError.make(
+                READONLY, "READONLY", "Cannot execute query in readonly mode: GET changes nothing, use POST."
+            )
+
+    def release(self, engine: Engine, lease: Lease, statement: Statement) -> None:
+        """Give the connection back to its session as it was, or close it."""
+        session = self._sessions.get(lease.key) if lease.key is not None else None
+        if session is None or not lease.keep:
+            lease.connection.close()
+            return
+        try:
+            for name in lease.tables:
+                lease.connection.run(f"DROP TEMPORARY TABLE {quote_name(name)}")
+            base = engine.options.settings()
+            lease.connection.set({name: base.get(name, value) for name, value in lease.before.items()})
+            if lease.database and not statement.text.lstrip()[:4].upper().startswith(b"USE"):
+                lease.connection.use(lease.database)
+            session.connection = lease.connection
+        except EngineError:  # a connection in an unknown state is no session's
+            session.connection = None
+            lease.connection.close()
+
+    def _drop(self, key: _Key) -> None:
+        session = self._sessions.pop(key, None)
+        if session is not None and session.connection is not None:
+            session.connection.close()
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for key in [key for key, session in self._sessions.items() if not session.busy and session.until < now]:
+            self._drop(key)
+
+    def close(self) -> None:
+        """End all sessions."""
+        for key in list(self._sessions):
+            self._drop(key)
+
+
+def _values_of(connection: EngineConnection, names: list[str]) -> dict[str, str | None]:
+    """Return the values of settings on a connection; None for those never changed."""
+    if not names:
+        return {}
+    wanted = ", ".join(quote(name) for name in names)
+    data, _ = connection.run(
+        f"SELECT name, changed, value FROM system.settings WHERE name IN ({wanted})", "JSONCompactEachRow"
+    )
+    rows = [json.loads(line) for line in data.splitlines()]
+    return {name: (value if changed else None) for name, changed, value in rows}
+
+
+def _database_of(connection: EngineConnection) -> str:
+    return connection.run("SELECT currentDatabase()", "TSVRaw")[0].decode().rstrip("\n")
