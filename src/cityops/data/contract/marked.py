@@ -58,6 +58,31 @@ class Marked:
                 raise self.error(f"`{key}` is missing")
         return entries
 
+    def entries(self) -> list[tuple[Marked, Marked]]:
+        """Return the keys and values of a mapping whose keys are free; a doubled key is an error."""
+        if not isinstance(self._node, yaml.MappingNode):
+            raise self.error(f"a mapping is wanted, found {self.kind}")
+        pairs: list[tuple[Marked, Marked]] = []
+        seen: set[str] = set()
+        for key_node, value_node in self._node.value:
+            place = f"{self.place}.{key_node.value}"
+            if str(key_node.value) in seen:
+                raise Marked(key_node, self.path, place).error("given twice")
+            seen.add(str(key_node.value))
+            pairs.append((Marked(key_node, self.path, place), Marked(value_node, self.path, place)))
+        return pairs
+
+    @property
+    def raw(self) -> str:
+        """Text of a plain value as it is written, without its quotes."""
+        return str(self._node.value) if isinstance(self._node, yaml.ScalarNode) else ""
+
+    def value(self) -> object:
+        """Return a plain value: text, number, true or false, or None for nothing."""
+        if not isinstance(self._node, yaml.ScalarNode):
+            raise self.error(f"a plain value is wanted, found {self.kind}")
+        return self._value()
+
     def items(self, named_by: str = "") -> list[Marked]:
         """Return the list's values; places read `list[name]` when the items have a text under `named_by`, else `list[0]`."""
         if not isinstance(self._node, yaml.SequenceNode):
@@ -138,6 +163,11 @@ def read_marked(path: Path) -> Marked:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(path, 1, "", f"cannot be read: {error}") from error
+    return parse_marked(text, path)
+
+
+def parse_marked(text: str, path: Path) -> Marked:
+    """Return the only document of YAML `text`; `path` is what errors name. Raises ContractError."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
