@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 ENV_PREFIX = "CITYOPS_"
+_KINDS: dict[str, Callable[[str], object]] = {"int": int, "float": float, "str": str}
 
 
 class SettingsError(ValueError):
@@ -35,6 +37,9 @@ class Settings:
     edge_port: int = 8081
     ioc_host: str = "127.0.0.1"
     ioc_port: int = 8080
+    population: int = 300_000
+    seed: int = 1
+    speed: float = 1.0
 
     @property
     def run_dir(self) -> Path:
@@ -64,22 +69,24 @@ class Settings:
             try:
                 settings = settings.with_values(json.loads(settings.endpoints_file.read_text("utf-8")))
             except json.JSONDecodeError as error:
-                raise SettingsError(f"{settings.endpoints_file}: not JSON ({error}); remove it or start `cityops up`") from error
+                raise SettingsError(
+                    f"{settings.endpoints_file}: not JSON ({error}); remove it or start `cityops up`"
+                ) from error
         given = {f.name: os.environ[key] for f in fields(cls) if (key := ENV_PREFIX + f.name.upper()) in os.environ}
         given.pop("data_dir", None)
         return settings.with_values(given)
 
     def with_values(self, values: dict[str, str]) -> Settings:
         """Return a copy with `values` (text) laid over; unknown names are left alone. Raises SettingsError."""
-        kinds = {f.name: f.type for f in fields(self)}
+        kinds = {f.name: str(f.type) for f in fields(self)}
         known: dict[str, object] = {}
         for name, text in values.items():
             if name not in kinds or name == "data_dir":
                 continue
             try:
-                known[name] = int(text) if kinds[name] == "int" else str(text)
+                known[name] = _KINDS[kinds[name]](text)
             except ValueError as error:
-                raise SettingsError(f"{ENV_PREFIX}{name.upper()}={text!r}: a whole number is wanted") from error
+                raise SettingsError(f"{ENV_PREFIX}{name.upper()}={text!r}: not {kinds[name]}") from error
         return replace(self, **known)  # type: ignore[arg-type]  # names and kinds checked above
 
     def environment(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-import nats
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import (
     AckPolicy,
@@ -25,7 +25,6 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 from cityops.technology.telemetry import Log
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
     from nats.js import JetStreamContext
     from nats.js.kv import KeyValue
 
@@ -112,14 +111,16 @@ async def connect(settings: Settings, role: str, *, within: float | None = 30.0)
         log.debug("bus error", error=repr(error))
 
     async def on_disconnected() -> None:
-        log.warning("bus disconnected", url=settings.nats_url)
+        if not client.is_closed:
+            log.warning("bus disconnected", url=settings.nats_url)
 
     async def on_reconnected() -> None:
         log.info("bus reconnected", url=settings.nats_url)
 
+    client = Client()
     try:
         async with asyncio.timeout(within):
-            return await nats.connect(
+            await client.connect(
                 settings.nats_url,
                 name=f"cityops {role}",
                 error_cb=on_error,
@@ -130,6 +131,7 @@ async def connect(settings: Settings, role: str, *, within: float | None = 30.0)
                 connect_timeout=5,
                 pending_size=4 * MAX_PAYLOAD,
             )
+            return client
     except TimeoutError as error:
         raise BusError(f"{settings.nats_url}: no answer within {within} s; is `cityops up` running?") from error
 

@@ -65,7 +65,7 @@ class Log:
 
     def exception(self, event: str, **fields: object) -> None:
         """Write an error with the traceback of the exception being handled."""
-        self._logger.error(event, exc_info=True, extra={_FIELDS: fields})
+        self._logger.error(event, exc_info=sys.exc_info(), extra={_FIELDS: fields})
 
 
 def configure_logging(role: str, stream: TextIO | None = None, level: int | str | None = None) -> None:

@@ -1,0 +1,78 @@
+"""The flow on one page: a message from the wire to the map, each stage where it happens, in its order.
+
+    devices ─MQTT─▶ ┌─────┐             ┌──────────┐ ─▶ quarantine
+                    │ log │ ─▶ pipeline │ warehouse│ ◀─ questions ─┐
+    systems ─HTTP─▶ edge ─▶ └─────┘     └──────────┘               │
+                                 └─ live.{contract} ─────────▶ ioc ─▶ screens
+
+Each function is what one process runs (`cityops serve <name>`). Stages meet on the bus alone: its events are listed
+in docs/flow.md. Imports stand inside the functions so that a process loads its own stage and nothing else.
+"""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from cityops.settings import Settings
+from cityops.technology import bus
+from cityops.technology.telemetry import Telemetry
+
+Stage = Callable[[Settings, Telemetry], Awaitable[None]]
+
+
+async def migrate(settings: Settings, telemetry: Telemetry) -> None:
+    """Before anything flows: streams with their consumers, the tables of records, the tables of every contract."""
+    from cityops.data.warehouse.migrate import migrate as migrate_warehouse
+    from cityops.technology import database
+
+    client = await bus.connect(settings, telemetry.role)
+    await bus.ensure_all(client, settings)
+    await client.close()
+    database.upgrade(settings)
+    await migrate_warehouse(settings)
+
+
+async def edge(settings: Settings, telemetry: Telemetry) -> None:
+    """1. What systems send over HTTP is written to the log, and only then acknowledged (devices: the MQTT gateway)."""
+    from cityops.data.edge.http import serve
+
+    await serve(settings)
+
+
+async def pipeline(settings: Settings, telemetry: Telemetry) -> None:
+    """2. Read the log in order: decode, map, check; newest rows to `live`, good ones stored, others in quarantine."""
+    from cityops.data.pipeline.worker import run
+
+    await run(settings)
+
+
+async def warehouse(settings: Settings, telemetry: Telemetry) -> None:
+    """3. Every observation, its rollups and the quarantine; answers questions in ClickHouse's own protocol."""
+    from cityops.data.warehouse.server import run
+
+    await run(settings)
+
+
+async def ioc(settings: Settings, telemetry: Telemetry) -> None:
+    """4. State now, from the warehouse and then from `live`; its visible changes go to every screen."""
+    from cityops.ioc.server import run
+
+    await run(settings)
+
+
+async def city(settings: Settings, telemetry: Telemetry) -> None:
+    """Beside the flow: the plan of the demo city, made once."""
+    from cityops.twin.plan.build import ensure_city
+
+    await ensure_city(settings)
+
+
+async def twin(settings: Settings, telemetry: Telemetry) -> None:
+    """Beside the flow: the demo city lives, and its devices publish as real ones would."""
+    from cityops.twin.simulation.run import run
+
+    await run(settings)
+
+
+STAGES: dict[str, Stage] = {stage.__name__: stage for stage in (migrate, edge, pipeline, warehouse, ioc, city, twin)}

@@ -1,0 +1,62 @@
+"""The table of roles: what each runs, what it waits for, how its health is asked, in which order all stop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cityops.runtime import health, nats, postgres
+from cityops.runtime.process import Program
+from cityops.settings import Settings
+
+
+@dataclass(frozen=True)
+class Role:
+    """One process of the platform: `needs` are started before it.
+
+    Without a `check` it is healthy while its telemetry is heard; one that runs `once` is done when it ends with 0.
+    """
+
+    name: str
+    does: str
+    needs: tuple[str, ...]
+    program: Callable[[Settings], Program]
+    check: Callable[[Settings], Awaitable[bool]] | None = None
+    once: bool = False
+
+
+def _serve(role: str, *, stop_seconds: float = 10.0) -> Callable[[Settings], Program]:
+    def program(settings: Settings) -> Program:
+        argv = (sys.executable, "-m", "cityops.runtime.serve", role)
+        return Program(role, argv, env=settings.environment(), stop_seconds=stop_seconds)
+
+    return program
+
+
+def _warehouse_ok(settings: Settings) -> Awaitable[bool]:
+    return health.http_ok(settings.warehouse_url + "/ping")
+
+
+def _edge_ok(settings: Settings) -> Awaitable[bool]:
+    return health.http_ok(f"http://{settings.edge_host}:{settings.edge_port}/v1/health")
+
+
+def _ioc_ok(settings: Settings) -> Awaitable[bool]:
+    return health.http_ok(f"http://{settings.ioc_host}:{settings.ioc_port}/v1/health")
+
+
+ENGINES = ("nats", "postgres", "warehouse")
+ROLES: tuple[Role, ...] = (
+    Role("nats", "the log, MQTT", (), nats.program, health.nats_ok),
+    Role("postgres", "business records", (), postgres.program, health.postgres_ok),
+    Role("warehouse", "observations", (), _serve("warehouse", stop_seconds=20.0), _warehouse_ok),
+    Role("migrate", "tables and streams", ENGINES, _serve("migrate"), once=True),
+    Role("city", "the demo city's plan", (), _serve("city"), once=True),
+    Role("pipeline", "decode, check, store", ("migrate",), _serve("pipeline", stop_seconds=15.0)),
+    Role("edge", "devices over HTTP", ("migrate",), _serve("edge"), _edge_ok),
+    Role("ioc", "screens", ("migrate", "city"), _serve("ioc"), _ioc_ok),
+    Role("twin", "the demo city", ("pipeline", "edge", "ioc", "city"), _serve("twin")),
+)
+BY_NAME = {role.name: role for role in ROLES}
+STOP_ORDER = ("city", "migrate", "twin", "edge", "pipeline", "ioc", "warehouse", "postgres", "nats")
