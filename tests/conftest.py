@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.engines import Engines, any_ports, engines
 
 from cityops.settings import Settings
-from tests.engines import Engines, any_ports, engines
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -12,25 +12,26 @@ in docs/flow.md. Imports stand inside the functions so that a process loads its 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from cityops.settings import Settings
 from cityops.technology import bus
 from cityops.technology.telemetry import Telemetry
 
 Stage = Callable[[Settings, Telemetry], Awaitable[None]]
+Step = Callable[[Settings, Telemetry], None]
 
 
-async def migrate(settings: Settings, telemetry: Telemetry) -> None:
+def migrate(settings: Settings, telemetry: Telemetry) -> None:
     """Before anything flows: streams with their consumers, the tables of records, the tables of every contract."""
     from cityops.data.warehouse.migrate import migrate as migrate_warehouse
     from cityops.technology import database
 
-    client = await bus.connect(settings, telemetry.role)
-    await bus.ensure_all(client, settings)
-    await client.close()
+    asyncio.run(bus.prepare(settings))
     database.upgrade(settings)
-    await migrate_warehouse(settings)
+    migrate_warehouse(settings)
 
 
 async def edge(settings: Settings, telemetry: Telemetry) -> None:
@@ -49,9 +50,10 @@ async def pipeline(settings: Settings, telemetry: Telemetry) -> None:
 
 async def warehouse(settings: Settings, telemetry: Telemetry) -> None:
     """3. Every observation, its rollups and the quarantine; answers questions in ClickHouse's own protocol."""
-    from cityops.data.warehouse.server import run
+    from cityops.data.warehouse.server import create_app, serve
 
-    await run(settings)
+    address = urlsplit(settings.warehouse_url)
+    await serve(str(address.hostname), int(address.port or 0), create_app(settings.data_dir / "warehouse"))
 
 
 async def ioc(settings: Settings, telemetry: Telemetry) -> None:
@@ -61,11 +63,11 @@ async def ioc(settings: Settings, telemetry: Telemetry) -> None:
     await run(settings)
 
 
-async def city(settings: Settings, telemetry: Telemetry) -> None:
+def city(settings: Settings, telemetry: Telemetry) -> None:
     """Beside the flow: the plan of the demo city, made once."""
     from cityops.twin.plan.build import ensure_city
 
-    await ensure_city(settings)
+    ensure_city(settings, settings.population, settings.seed, telemetry.progress)
 
 
 async def twin(settings: Settings, telemetry: Telemetry) -> None:
@@ -75,4 +77,12 @@ async def twin(settings: Settings, telemetry: Telemetry) -> None:
     await run(settings)
 
 
-STAGES: dict[str, Stage] = {stage.__name__: stage for stage in (migrate, edge, pipeline, warehouse, ioc, city, twin)}
+STAGES: dict[str, Stage | Step] = {
+    "migrate": migrate,
+    "edge": edge,
+    "pipeline": pipeline,
+    "warehouse": warehouse,
+    "ioc": ioc,
+    "city": city,
+    "twin": twin,
+}

@@ -7,9 +7,9 @@ import signal
 
 import psycopg
 import pytest
+from tests.engines import Engines, until, until_async
 
 from cityops.technology import bus
-from tests.engines import Engines, until, until_async
 
 pytestmark = pytest.mark.engine
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import signal
 import sys
 import threading
+from types import FrameType
 
 import uvloop
 
@@ -16,8 +18,8 @@ from cityops.settings import Settings
 from cityops.technology import bus
 from cityops.technology.telemetry import Log, Telemetry, configure_logging
 
-EXIT_SECONDS = 12.0  # after the first signal; a role that hangs longer is ended
-_WITHOUT_BUS = ("city", "migrate")
+EXIT_SECONDS = 20.0  # after the first signal; a role that hangs longer is ended
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 log = Log(__name__)
 
@@ -26,29 +28,34 @@ def serve(role: str, settings: Settings) -> None:
     """Run `role` until it ends or SIGTERM/SIGINT comes. Raises KeyError for an unknown role."""
     stage = flow.STAGES[role]
     configure_logging(role)
-    uvloop.run(_serve(stage, role, settings))
+    if inspect.iscoroutinefunction(stage):
+        uvloop.run(_serve(stage, Telemetry(role), settings))
+    else:
+        for number in _STOPS:
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
+        stage(settings, Telemetry(role))
 
 
-async def _serve(stage: flow.Stage, role: str, settings: Settings) -> None:
-    telemetry = Telemetry(role)
+async def _serve(stage: flow.Stage, telemetry: Telemetry, settings: Settings) -> None:
     work = asyncio.ensure_future(stage(settings, telemetry))
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
-        work.cancel()
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(work.cancel)
         watchdog = threading.Timer(EXIT_SECONDS, os._exit, (70,))
         watchdog.daemon = True
         watchdog.start()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    speaking = None if role in _WITHOUT_BUS else asyncio.create_task(_speak(settings, telemetry))
+    # Not loop.add_signal_handler: uvicorn puts handlers of its own over these while it serves, and gives them back.
+    for each in _STOPS:
+        signal.signal(each, stop)
+    speaking = asyncio.create_task(_speak(settings, telemetry))
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await work
     finally:
-        if speaking:
-            speaking.cancel()
+        speaking.cancel()
+        await asyncio.wait({speaking})
     log.info("role stopped")
 
 

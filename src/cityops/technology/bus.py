@@ -180,12 +180,21 @@ async def ensure_bucket(js: JetStreamContext, name: str, *, history: int = 1) ->
     return await js.create_key_value(KeyValueConfig(bucket=name, history=history))
 
 
-async def ensure_all(bus: Client, settings: Settings) -> None:
+async def ensure_all(client: Client, settings: Settings) -> None:
     """Make every stream, consumer and bucket; safe to call from any process at any time."""
-    js = bus.jetstream()
+    js = client.jetstream()
     await ensure_ingest(js)
     await ensure_mqtt(js, settings)
     await ensure_buckets(js)
+
+
+async def prepare(settings: Settings) -> None:
+    """Connect, `ensure_all`, disconnect. Raises BusError."""
+    client = await connect(settings, "prepare")
+    try:
+        await ensure_all(client, settings)
+    finally:
+        await client.close()
 
 
 async def reset_consumer(js: JetStreamContext, stream: str, consumer: str = PIPELINE) -> int:

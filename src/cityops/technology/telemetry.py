@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PERIOD_SECONDS = 1.0
 SUBJECT = "telemetry"
+PROGRESS = "progress"
 _FIELDS = "cityops_fields"
 
 
@@ -102,6 +103,10 @@ class Telemetry:
     def ready(self) -> None:
         """Say that this role now does its work; the supervisor starts what waits for it."""
         self.is_ready = True
+
+    def progress(self, step: str, share: float) -> None:
+        """Say how far a long step is: `share` of the whole, 0..1. The supervisor shows it while it waits."""
+        Log(__name__).info(PROGRESS, step=step, share=round(share, 3))
 
     def snapshot(self) -> dict[str, object]:
         """Return {role, pid, t (epoch ms), ready, counters, gauges}."""
