@@ -130,7 +130,8 @@ class EngineConnection:
     def stream(self, sql: str, fmt: str, parameters: Mapping[str, str]) -> Iterator[tuple[bytes, int]] | None:
         """Return (piece, rows) pairs of a SELECT's answer, or None when the engine cannot stream `sql`.
 
-        Only for formats without a head or a foot: every piece is encoded as if alone. Raises EngineError.
+        Every piece is encoded as if it were the whole answer; a last one of no rows has head and foot alone.
+        Raises EngineError.
         """
         try:
             result = self._inner.send_query(sql, fmt, params=dict(parameters))
@@ -162,13 +163,19 @@ class EngineConnection:
 
 
 def _pieces(result: Any) -> Iterator[tuple[bytes, int]]:
+    # Not result.fetch(): it drops the last block, which holds the columns when there are no rows.
+    binding, handle = result._conn, result._result  # noqa: SLF001
     try:
         while True:
             with _worded():
-                chunk = result.fetch()
-                if chunk is None:
-                    return
-                piece, rows = bytes(chunk.bytes()), int(chunk.rows_read())
+                chunk = binding.streaming_fetch_result(handle)
+                rows = 0 if chunk is None else int(chunk.rows_read())
+                piece = b"" if chunk is None else bytes(chunk.bytes())
+            if rows == 0:
+                result._exhausted = True  # noqa: SLF001  # nothing is left to cancel
+                if piece:
+                    yield piece, 0
+                return
             yield piece, rows
     finally:
         with contextlib.suppress(Exception):
@@ -217,10 +224,10 @@ class Engine:
         return connection
 
     def cancel(self, tag: str) -> None:
-        """Stop the statements whose log_comment is `tag`; returns at once. Raises EngineError."""
+        """Stop the statements that end in the comment `tag`; returns at once. Raises EngineError."""
         connection = self.connect()
         try:
-            connection.run(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+            connection.run(f"KILL QUERY WHERE endsWith(query, {quote(tag)}) ASYNC")
         finally:
             connection.close()
 

@@ -52,6 +52,10 @@ class EngineError(Exception):
         """HTTP status of the answer."""
         return _STATUS.get(self.code, 500)
 
+    def without(self, tag: str) -> EngineError:
+        """Return this error with the comment `tag` taken out of the statement it quotes."""
+        return EngineError(self.code, self.message.replace(f"\n{tag}", ""))
+
     @classmethod
     def of(cls, error: BaseException) -> EngineError:
         """Return the engine's error out of a binding's exception, without what the binding put around it."""

@@ -116,7 +116,7 @@ class Exchange:
                     ahead, ended = await _read_ahead(b"", body)
                     tally = await lane.call(_go_on, insert, ahead, ended)
             finally:
-                await lane.call(self._close_insert, insert, lease, statement)
+                await lane.call(self._close_insert, insert, lease, statement, tally is not None)
         headers = self._headers() | {"content-type": _PLAIN, "x-clickhouse-summary": self._summary(tally)}
         self._last = _whole(200, b"", headers)
 
@@ -125,7 +125,8 @@ class Exchange:
     ) -> tuple[Lease, Insert, Tally | None]:
         lease = self._app.sessions.lease(self._app.engine, key, request, statement)
         try:
-            lease.connection.set({f"param_{name}": value for name, value in request.parameters.items()})
+            if request.parameters:
+                lease.connection.set({f"param_{name}": value for name, value in request.parameters.items()})
             text = statement.text.decode("utf-8", "surrogateescape")
             insert = lease.connection.insert(text, _format(statement.format or request.format or "Values"))
             try:
@@ -134,12 +135,12 @@ class Exchange:
                 insert.cancel()
                 raise
         except EngineError:
-            self._app.sessions.release(self._app.engine, lease, statement)
+            self._app.sessions.release(self._app.engine, lease, statement, well=False)
             raise
 
-    def _close_insert(self, insert: Insert, lease: Lease, statement: Statement) -> None:
+    def _close_insert(self, insert: Insert, lease: Lease, statement: Statement, well: bool) -> None:
         insert.cancel()  # without effect on a finished one
-        self._app.sessions.release(self._app.engine, lease, statement)
+        self._app.sessions.release(self._app.engine, lease, statement, well=well)
 
     # -- everything else
 
@@ -147,49 +148,50 @@ class Exchange:
         self, request: Request, statement: Statement, receive: Receive, key: tuple[str, str] | None
     ) -> None:
         fmt = _format(statement.format or request.format or "TabSeparated")
-        tag = "" if "log_comment" in request.settings else request.query_id
-        if tag:
-            request.settings["log_comment"] = tag  # by which the engine finds the query to cancel it
+        # A comment by which the engine finds the query again: chDB gives it an id of its own.
+        tag = f"/* query_id: {re.sub(r'[^A-Za-z0-9_.:-]', '', request.query_id)} */"
         async with self._app.queries as lane:
             gone = asyncio.create_task(self._cancel_when_gone(receive, tag))
             self._app.running.add(tag)
             try:
-                lease, found, ahead = await lane.call(self._open_query, request, statement, fmt, key)
+                lease, found, ahead = await lane.call(self._open_query, request, statement, fmt, tag, key)
+                well = False
                 try:
                     await self._stream(lane, found, ahead, request, fmt)
+                    well = True
                 finally:
-                    await lane.call(self._close_query, found, lease, statement)
+                    await lane.call(self._close_query, found, lease, statement, well)
             finally:
                 self._app.running.discard(tag)
                 gone.cancel()
 
     def _open_query(
-        self, request: Request, statement: Statement, fmt: str, key: tuple[str, str] | None
+        self, request: Request, statement: Statement, fmt: str, tag: str, key: tuple[str, str] | None
     ) -> tuple[Lease, Answer, list[bytes]]:
         """Start the query and read its first two pieces: after a short answer everything about it is known."""
         engine, sessions = self._app.engine, self._app.sessions
         lease = sessions.lease(engine, key, request, statement)
         try:
-            found = answer(lease.connection, statement, fmt, request.parameters, engine.scratch)
+            found = answer(lease.connection, statement, fmt, tag, request.parameters, engine.scratch)
             try:
                 ahead = [first, found.read()] if (first := found.read()) else []
             except EngineError:
                 found.close()
                 raise
-        except EngineError:
-            sessions.release(engine, lease, statement)
-            raise
+        except EngineError as error:
+            sessions.release(engine, lease, statement, well=False)
+            raise error.without(tag) from None
         return lease, found, ahead
 
-    def _close_query(self, found: Answer, lease: Lease, statement: Statement) -> None:
+    def _close_query(self, found: Answer, lease: Lease, statement: Statement, well: bool) -> None:
         found.close()
-        self._app.sessions.release(self._app.engine, lease, statement)
+        self._app.sessions.release(self._app.engine, lease, statement, well=well)
 
     async def _cancel_when_gone(self, receive: Receive, tag: str) -> None:
         """Stop the query when its client hangs up: nobody is left to read the answer."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        if tag in self._app.running and tag:
+        if tag in self._app.running:
             await asyncio.to_thread(self._app.engine.cancel, tag)
 
     async def _stream(self, lane: Lane, found: Answer, ahead: list[bytes], request: Request, fmt: str) -> None:

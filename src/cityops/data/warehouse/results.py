@@ -19,6 +19,7 @@ PIECE = 1 << 20
 # Every block of these formats is complete in itself, so that blocks one after another are the answer.
 _BLOCKWISE = {"native", "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "csv", "jsoneachrow", "ndjson", "jsonlines",
               "jsoncompacteachrow", "rowbinary", "linesasstring"}  # fmt: skip
+_ARROW_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 class Answer(Protocol):
@@ -51,10 +52,11 @@ class WholeAnswer:
 
 
 class BlockAnswer:
-    """Blocks of a blockwise format, as the engine makes them."""
+    """Blocks of a blockwise format or of Arrow streams, as the engine makes them."""
 
-    def __init__(self, pieces: Iterator[tuple[bytes, int]]) -> None:
-        self._pieces = pieces
+    def __init__(self, pieces: Iterator[tuple[bytes, int]], *, arrow: bool = False) -> None:
+        self._source = pieces
+        self._pieces = _joined(pieces) if arrow else _with_rows(pieces)
         self.tally = Tally()
 
     def read(self) -> bytes:
@@ -77,9 +79,31 @@ class BlockAnswer:
 
     def close(self) -> None:
         """Stop the query when it still runs."""
-        close = getattr(self._pieces, "close", None)
-        if close is not None:
-            close()
+        for generator in (self._pieces, self._source):
+            close = getattr(generator, "close", None)
+            if close is not None:
+                close()
+
+
+def _with_rows(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    return ((piece, rows) for piece, rows in pieces if rows)
+
+
+def _joined(streams: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Yield Arrow streams of one schema as one: the first keeps its schema message, the last the mark of the end.
+
+    A stream is messages (mark FFFFFFFF, length of the metadata, metadata, body) and ends with FFFFFFFF 00000000; the
+    schema's message, the first, has no body (Arrow columnar format, IPC streaming).
+    """
+    first = True
+    for piece, rows in streams:
+        if first:
+            yield piece[: -len(_ARROW_END)], rows
+        elif rows:
+            yield piece[8 + int.from_bytes(piece[4:8], "little") : -len(_ARROW_END)], rows
+        first = False
+    if not first:
+        yield _ARROW_END, 0
 
 
 class PipeAnswer:
@@ -136,15 +160,16 @@ class PipeAnswer:
 
 
 def answer(
-    connection: EngineConnection, statement: Statement, fmt: str, parameters: Mapping[str, str], scratch: Path
+    connection: EngineConnection, statement: Statement, fmt: str, tag: str, parameters: Mapping[str, str], scratch: Path
 ) -> Answer:
-    """Run `statement` (not Kind.DATA) on `connection`, answered in `fmt`. Raises EngineError."""
+    """Run `statement` (not Kind.DATA) on `connection`, answered in `fmt`; its text ends in `tag`. Raises EngineError."""
     text = statement.text.decode("utf-8", "surrogateescape")
-    tail = statement.settings.decode("utf-8", "surrogateescape")
+    tail = statement.settings.decode("utf-8", "surrogateescape") + f"\n{tag}"
     if statement.kind is Kind.ROWS:
-        if fmt.lower() in _BLOCKWISE:
+        arrow = fmt.lower() == "arrowstream"
+        if arrow or fmt.lower() in _BLOCKWISE:
             if (pieces := connection.stream(f"{text}\n{tail}", fmt, parameters)) is not None:
-                return BlockAnswer(pieces)
+                return BlockAnswer(pieces, arrow=arrow)
         elif fmt.lower() != "null":
             return PipeAnswer(connection, text, f"FORMAT {fmt} {tail}", parameters, scratch)
     return WholeAnswer(*connection.run(f"{text}\n{tail}", fmt, parameters))
