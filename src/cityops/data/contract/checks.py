@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cityops.data.contract.broken import Broken, Mask, mask_of, one_array
-from cityops.data.contract.model import Contract, Property
+from cityops.data.contract.model import TIMESTAMP, Contract, Property
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """How far a source's clock may run ahead of ours."""
+
+EARLIEST, LATEST = (pa.scalar(datetime(*day, tzinfo=UTC), TIMESTAMP) for day in ((1900, 1, 1), (2299, 12, 31)))
+"""What ClickHouse's DateTime64(3) holds."""
 
 EXACT_WHOLE = 2**53 - 1
 """Largest whole number that every JSON reader agrees on (RFC 7493, section 2.2)."""
@@ -22,10 +25,11 @@ EXACT_WHOLE = 2**53 - 1
 def broken_rules(contract: Contract, table: pa.Table, arrived_at: pa.Array) -> pa.StringArray:
     """Return per row the first rule it breaks, as `rule:property`, or null.
 
-    `table` has the columns of `contract.arrow_schema` (more are ignored), `arrived_at` is timestamp ms UTC per row. Rules in
-    order of the properties: required (null or empty text), finite (NaN, infinite), range, length, enum, pattern, half (a point
-    with one coordinate), unset (a point at exactly 0, 0: a receiver without a fix), then future (of the time property, beyond
-    FUTURE_TOLERANCE after arrival) and ancient (older than the contract's retention at arrival).
+    `table` has the columns of `contract.arrow_schema` (more are ignored), `arrived_at` is timestamp ms UTC per row.
+    Rules in the order of the properties: required (null or empty text), finite (NaN, infinite), range, length, enum,
+    pattern, half (a point with one coordinate), unset (a point at exactly 0, 0: a receiver without a fix); then future
+    (the time property lies beyond FUTURE_TOLERANCE after arrival) and ancient (older at arrival than the contract's
+    retention).
     """
     broken = Broken(table.num_rows)
     if table.num_rows == 0:
@@ -144,15 +148,25 @@ def _check_time(broken: Broken, contract: Contract, observed: pa.Array, arrived:
         broken.add(mask_of(pc.less(ahead, -retention)), f"ancient:{contract.time}")
 
 
-def _check_nothing(_broken: Broken, _prop: Property, _columns: list[pa.Array]) -> None:
-    """Booleans and timestamps are right once they have their type; the time property has `_check_time`."""
+def _check_timestamp(broken: Broken, prop: Property, columns: list[pa.Array]) -> None:
+    """Refuse what the warehouse's DateTime64 cannot hold; the time property has `_check_time` as well."""
+    (values,) = columns
+    extremes = pc.min_max(values)
+    least, most = extremes["min"], extremes["max"]
+    if least.is_valid and (least.value < EARLIEST.value or most.value > LATEST.value):
+        outside = pc.or_(pc.less(values, EARLIEST), pc.greater(values, LATEST))
+        broken.add(mask_of(outside), f"range:{prop.name}")
+
+
+def _check_boolean(_broken: Broken, _prop: Property, _columns: list[pa.Array]) -> None:
+    """A boolean is right once it is one."""
 
 
 _CHECKS: dict[str, Callable[[Broken, Property, list[pa.Array]], None]] = {
     "string": _check_string,
     "number": _check_number,
     "integer": _check_number,
-    "boolean": _check_nothing,
-    "timestamp": _check_nothing,
+    "boolean": _check_boolean,
+    "timestamp": _check_timestamp,
     "point": _check_point,
 }

@@ -51,7 +51,7 @@ def contract_columns(contract: Contract) -> tuple[Column, ...]:
 
 
 def rollup_columns(contract: Contract, step: Rollup, timezone: str) -> tuple[Column, ...]:
-    """Return the columns of a rollup table: key, `n` rows, and sum, count, minimum and maximum of every number rolled up.
+    """Return the columns of a rollup table: key, `n` rows, and sum, count, minimum and maximum of every number.
 
     The zone stands in the type of the daily time, so that days of two zones can never be mixed in one table unnoticed.
     """
@@ -108,4 +108,3 @@ def _columns(prop: Property) -> list[Column]:
     title = " / ".join(dict.fromkeys((prop.title.get("zh", prop.name), prop.title.get("en", prop.name))))
     comment = f"{title} [{prop.unit}]" if prop.unit else title
     return [Column(column, kind, codec, comment) for column in prop.columns]
-

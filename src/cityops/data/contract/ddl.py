@@ -1,4 +1,4 @@
-"""ClickHouse tables of a contract: the rows, their rollups, the newest row of every entity; on one server or on a cluster."""
+"""ClickHouse tables of a contract: rows, rollups, the newest row of every entity; on one server or a cluster."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ QUARANTINE_DAYS = 90
 class Place:
     """Where tables are made: one server, or a cluster by name (Replicated* tables per shard under a Distributed one).
 
-    The cluster's statements are generated and parsed in our tests; no cluster was available to run them on. An insert there
-    needs `distributed_foreground_insert=1`, else it is acknowledged before it is on a shard.
+    The cluster's statements are generated and parsed in our tests; no cluster was available to run them on. An
+    insert there needs `distributed_foreground_insert=1`, else it is acknowledged before it is on a shard.
     """
 
     cluster: str | None = None
@@ -64,12 +64,14 @@ class Place:
         return f"SETTINGS {window} = {DEDUPLICATION_WINDOW}, fsync_after_insert = 1, fsync_part_directory = 1"
 
     def table(self, table: str, columns: tuple[Column, ...], clauses: str, shard_by: str) -> list[str]:
-        """Return the statements that make `table` with `clauses` (ENGINE … TTL) and, on a cluster, its Distributed face."""
+        """Return the statements that make `table` with `clauses` (ENGINE … TTL) and, on a cluster, its face."""
         body = ",\n  ".join(c.definition for c in columns)
-        made = [f"CREATE TABLE IF NOT EXISTS {self.stored(table)}{self.on_cluster} (\n  {body}\n)\n{clauses}\n{self.settings}"]
+        head = f"CREATE TABLE IF NOT EXISTS {self.stored(table)}{self.on_cluster}"
+        made = [f"{head} (\n  {body}\n)\n{clauses}\n{self.settings}"]
         if self.cluster:
-            spread = f"Distributed({literal(self.cluster)}, {literal(DATABASE)}, {literal(table + '_local')}, {shard_by})"
-            made.append(f"CREATE TABLE IF NOT EXISTS {self.face(table)}{self.on_cluster} AS {self.stored(table)}\nENGINE = {spread}")
+            head = f"CREATE TABLE IF NOT EXISTS {self.face(table)}{self.on_cluster} AS {self.stored(table)}"
+            shards = f"{literal(self.cluster)}, {literal(DATABASE)}, {literal(table + '_local')}"
+            made.append(f"{head}\nENGINE = Distributed({shards}, {shard_by})")
         return made
 
 
@@ -77,7 +79,10 @@ def ddl(contract: Contract, *, cluster: str | None = None, timezone: str = TIMEZ
     """Return the statements that make everything of `contract` where it is missing; `common_ddl` comes first."""
     place = Place(cluster)
     tables = [statement for make in contract_tables(contract, place, timezone).values() for statement in make]
-    feeds = [f"CREATE MATERIALIZED VIEW IF NOT EXISTS {f.view}{place.on_cluster} TO {f.target} AS\n{f.select}" for f in feeders(contract, place, timezone)]
+    feeds = [
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {f.view}{place.on_cluster} TO {f.target} AS\n{f.select}"
+        for f in feeders(contract, place, timezone)
+    ]
     return [*tables, *feeds, now_statement(contract, place)]
 
 
@@ -85,7 +90,8 @@ def common_ddl(*, cluster: str | None = None) -> list[str]:
     """Return the statements that make the database and the quarantine table."""
     place = Place(cluster)
     clauses = (
-        f"ENGINE = {place.engine('', QUARANTINE)}\nPARTITION BY toYYYYMM(_arrived_at)\nORDER BY (contract, _arrived_at)\n"
+        f"ENGINE = {place.engine('', QUARANTINE)}\nPARTITION BY toYYYYMM(_arrived_at)\n"
+        f"ORDER BY (contract, _arrived_at)\n"
         f"TTL toDateTime(_arrived_at) + toIntervalDay({QUARANTINE_DAYS})"
     )
     database = f"CREATE DATABASE IF NOT EXISTS {DATABASE}{place.on_cluster}"
@@ -120,8 +126,8 @@ class Feeder:
 def feeders(contract: Contract, place: Place, timezone: str) -> list[Feeder]:
     """Return the feeders: rows → 1m → 1h → 1d (as far as declared), and rows → latest.
 
-    A step is fed by the one before it, so only the first reads every row. Latest keeps one row an entity of every block; between
-    blocks ReplacingMergeTree keeps the newest time, so inserting a block again changes nothing.
+    A step is fed by the one before it, so only the first reads every row. Latest keeps one row an entity of every
+    block; between blocks ReplacingMergeTree keeps the newest time, so inserting a block again changes nothing.
     """
     found, source = [], contract.table
     for step in contract.rollups:
@@ -130,7 +136,8 @@ def feeders(contract: Contract, place: Place, timezone: str) -> list[Feeder]:
         found.append(Feeder(place.face(feeder(table)), place.stored(table), select, table, source))
         source = table
     table = latest_table(contract)
-    newest = f"{latest_select(contract, place.stored(contract.table))}\nORDER BY {name(contract.time)} DESC\nLIMIT 1 BY {name(contract.entity)}"
+    newest = latest_select(contract, place.stored(contract.table))
+    newest += f"\nORDER BY {name(contract.time)} DESC\nLIMIT 1 BY {name(contract.entity)}"
     return [*found, Feeder(place.face(feeder(table)), place.stored(table), newest, table, contract.table)]
 
 
@@ -166,7 +173,12 @@ def rollup_select(contract: Contract, step: Rollup, source: str, qualified: str,
         value = f"s.{name(prop.name)}"
         if from_rows:
             added = value if prop.required else f"ifNull({value}, 0)"
-            parts += [f"sum({added}) AS {total}", f"count({value}) AS {count}", f"min({value}) AS {least}", f"max({value}) AS {most}"]
+            parts += [
+                f"sum({added}) AS {total}",
+                f"count({value}) AS {count}",
+                f"min({value}) AS {least}",
+                f"max({value}) AS {most}",
+            ]
         else:
             parts += [f"sum(s.{total}) AS {total}", f"sum(s.{count}) AS {count}"]
             parts += [f"min(s.{least}) AS {least}", f"max(s.{most}) AS {most}"]

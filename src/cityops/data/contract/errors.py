@@ -27,7 +27,8 @@ class UnknownContractError(KeyError):
         self.known = tuple(sorted(known))
 
     def __str__(self) -> str:
-        return f"unknown contract {self.name!r}{suggestion(self.name, self.known)}; known: {', '.join(self.known) or 'none'}"
+        known = ", ".join(self.known) or "none"
+        return f"unknown contract {self.name!r}{suggestion(self.name, self.known)}; known: {known}"
 
 
 class MigrationError(ValueError):
@@ -35,7 +36,7 @@ class MigrationError(ValueError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean X?)` when one of `known` resembles `name` regardless of case, `-` and `_`, else an empty text."""
+    """Return ` (did you mean X?)` when one of `known` resembles `name` (case, `-` and `_` aside), else nothing."""
     plain = {_plain(k): k for k in known}
     near = get_close_matches(_plain(name), plain, n=1)
     return f" (did you mean {plain[near[0]]}?)" if near else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -17,7 +17,10 @@ _KINDS |= {"map": "a mapping", "seq": "a list", "timestamp": "a date"}
 
 
 class Marked:
-    """One value of a YAML file with its line and dotted place; each reader raises ContractError when the value is of another kind."""
+    """One value of a YAML file with its line and dotted place.
+
+    Every reader of a value raises ContractError when the value is of another kind.
+    """
 
     def __init__(self, node: yaml.Node, path: Path, place: str = "") -> None:
         self._node = node
@@ -38,12 +41,12 @@ class Marked:
         """Return (not raise) the error that says `problem` at this place."""
         return ContractError(self.path, self.line, self.place, problem)
 
-    def mapping(self, known: Iterable[str], required: Iterable[str] = ()) -> dict[str, Marked]:
+    def mapping(self, known: Iterable[str], required: Iterable[str] = ()) -> Entries:
         """Return the entries; unknown, doubled and missing keys are errors."""
         if not isinstance(self._node, yaml.MappingNode):
             raise self.error(f"a mapping is wanted, found {self.kind}")
         names = frozenset(known)
-        entries: dict[str, Marked] = {}
+        entries = Entries()
         for key_node, value_node in self._node.value:
             key_marked = Marked(key_node, self.path, self.place)
             key = key_marked.text()
@@ -84,7 +87,7 @@ class Marked:
         return self._value()
 
     def items(self, named_by: str = "") -> list[Marked]:
-        """Return the list's values; places read `list[name]` when the items have a text under `named_by`, else `list[0]`."""
+        """Return the list's values, placed as `list[name]` by their text under `named_by`, else as `list[0]`."""
         if not isinstance(self._node, yaml.SequenceNode):
             raise self.error(f"a list is wanted, found {self.kind}")
         return [
@@ -133,10 +136,10 @@ class Marked:
             raise self.error(f"true or false is wanted, found {self.kind}")
         return value
 
-    def custom(self, known: Iterable[str]) -> dict[str, Marked]:
+    def custom(self, known: Iterable[str]) -> Entries:
         """Return an ODCS `customProperties` list as name → value; unknown and doubled names are errors."""
         names = tuple(known)
-        found: dict[str, Marked] = {}
+        found = Entries()
         for item in self.items("property"):
             entry = item.mapping(("id", "property", "value", "description"), required=("property", "value"))
             name = entry["property"].choice(names)
@@ -153,12 +156,28 @@ class Marked:
 
     def _quote_hint(self) -> str:
         if isinstance(self._node, yaml.ScalarNode) and self._node.value:
-            return f" (write it in quotes: \"{self._node.value}\")"
+            return f' (write it in quotes: "{self._node.value}")'
         return ""
 
 
+class Entries(dict[str, Marked]):
+    """A mapping's entries, with defaults for those not given."""
+
+    def text(self, key: str, default: str = "") -> str:
+        """Return the text under `key`, trimmed."""
+        return self[key].text().strip() if key in self else default
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return the boolean under `key`."""
+        return self[key].flag() if key in self else default
+
+    def custom(self, known: Iterable[str]) -> Entries:
+        """Return what `customProperties` holds, none when it is not given."""
+        return self["customProperties"].custom(known) if "customProperties" in self else Entries()
+
+
 def read_marked(path: Path) -> Marked:
-    """Return the only document of a YAML file. Raises ContractError (file, line) when it cannot be read or is not YAML."""
+    """Return the only document of a YAML file. Raises ContractError when it cannot be read or is not YAML."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -183,5 +202,5 @@ def parse_marked(text: str, path: Path) -> Marked:
 def _name_of(node: yaml.Node, key: str) -> str:
     if not key or not isinstance(node, yaml.MappingNode):
         return ""
-    named: Mapping[str, str] = {k.value: v.value for k, v in node.value if isinstance(v, yaml.ScalarNode) and isinstance(k, yaml.ScalarNode)}
-    return named.get(key, "")
+    scalars = [(k.value, v.value) for k, v in node.value if isinstance(v, yaml.ScalarNode)]
+    return str(dict(scalars).get(key, ""))

@@ -1,4 +1,4 @@
-"""Brings the tables of a contract up to its newest version: adds what is new, refuses what would lose or falsify data."""
+"""Brings a contract's tables up to its newest version: adds what is new, refuses what would lose or falsify data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cityops.data.contract.tables import DATABASE, feeder, latest_table, rollup_
 
 EXISTING_QUERY = f"""SELECT t.name AS table, c.name AS column, c.type AS type, t.engine_full AS engine
 FROM system.tables AS t INNER JOIN system.columns AS c ON c.database = t.database AND c.table = t.name
-WHERE t.database = '{DATABASE}'"""
+WHERE t.database = '{DATABASE}'"""  # noqa: S608  # a constant of ours, no input
 """Query whose rows `existing_tables` reads."""
 
 
@@ -50,8 +50,8 @@ def migration(
 ) -> list[str]:
     """Return the statements that bring `existing` up to `contract`; none when nothing changed. Raises MigrationError.
 
-    Run them in order while nothing writes to the contract's tables. They can be run again after a crash at any point: what feeds a
-    table is made only once the table is filled, so a table without feeder is emptied and filled anew.
+    Run them in order while nothing writes to the contract's tables. They can be computed and run again after a crash
+    at any point: what feeds a table is made only once it is filled, so a table without feeder is filled anew.
     """
     if contract.table not in existing:
         return ddl(contract, cluster=cluster, timezone=timezone)
@@ -61,7 +61,12 @@ def migration(
     makes = contract_tables(contract, place, timezone)
     made = [statement for table, make in makes.items() if table not in existing for statement in make]
     feeds = feeders(contract, place, timezone)
-    fills = [s for feed in feeds if feeder(feed.table) not in existing for s in _fill(contract, feed, existing, place, timezone)]
+    fills = [
+        s
+        for feed in feeds
+        if feeder(feed.table) not in existing
+        for s in _fill(contract, feed, existing, place, timezone)
+    ]
     if not (alters or made or fills):
         return []
     kept = [f for f in feeds if feeder(f.table) in existing]
@@ -74,8 +79,8 @@ def _refuse_lost_rollups(contract: Contract, existing: Mapping[str, Existing]) -
         table = rollup_table(contract, step)
         if step not in contract.rollups and feeder(table) in existing:
             raise MigrationError(
-                f"{contract.name}: rollup {step} is no longer declared, but {DATABASE}.{table} holds data; declare it again, "
-                f"or drop {table} and {feeder(table)} by hand"
+                f"{contract.name}: rollup {step} is no longer declared, but {DATABASE}.{table} holds data; "
+                f"declare it again, or drop {table} and {feeder(table)} by hand"
             )
 
 
@@ -104,20 +109,23 @@ def _changes(
     where = f"{contract.name}: {DATABASE}.{table}"
     for lost in found.keys() - {c.name for c in columns}:
         raise MigrationError(
-            f"{where}: column {lost} is no longer in the contract, but holds data; declare it again (optional), or drop it by hand"
+            f"{where}: column {lost} is no longer in the contract, but holds data; "
+            f"declare it again (optional), or drop it by hand"
         )
     clauses: list[str] = []
     for column in columns:
         if column.name not in found:
             if column.name in required:
-                raise MigrationError(f"{where}: new property {column.name} must be optional: stored rows have no value for it")
+                raise MigrationError(
+                    f"{where}: new property {column.name} must be optional: stored rows have no value for it"
+                )
             clauses.append(f"ADD COLUMN IF NOT EXISTS {column.definition}")
         elif _plain(found[column.name]) != _plain(column.type):
             old, new = found[column.name], column.type
             if column.name in contract.primary_key or not _widens(old, new):
                 raise MigrationError(
-                    f"{where}: column {column.name} is stored as {old} and cannot become {new} without rewriting stored data; "
-                    f"keep the type, or declare a new property beside it"
+                    f"{where}: column {column.name} is stored as {old} and cannot become {new} without falsifying "
+                    f"stored data; keep the type, or declare a new property beside it"
                 )
             clauses.append(f"MODIFY COLUMN {column.definition}")
     return clauses
@@ -138,7 +146,9 @@ def _fill(contract: Contract, feed: Feeder, existing: Mapping[str, Existing], pl
         select = latest_select(contract, place.face(contract.table))
     listed = ", ".join(name(c.name) for c in columns)
     statements.append(f"INSERT INTO {target} ({listed})\n{select}")
-    statements.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {feed.view}{place.on_cluster} TO {feed.target} AS\n{feed.select}")
+    statements.append(
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {feed.view}{place.on_cluster} TO {feed.target} AS\n{feed.select}"
+    )
     return statements
 
 

@@ -24,7 +24,7 @@ SYSTEM_FIELDS = (
     pa.field("_stream", pa.string()),
     pa.field("_seq", pa.uint64()),
 )
-"""Columns every contract table has beside the contract's own: arrival (UTC), source id, log stream and its sequence number."""
+"""Columns every contract table has beside its own: arrival (UTC), source id, log stream and sequence number in it."""
 
 _ARROW: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -36,7 +36,7 @@ _ARROW: Mapping[str, pa.DataType] = {
 _WIRE: Mapping[str, pa.DataType] = {
     "string": pa.string(),
     "number": pa.float64(),
-    "integer": pa.float64(),  # JSON knows one kind of number: 3.0 is a whole one, 3.5 must be refused by rule, not by parser
+    "integer": pa.float64(),  # JSON has one kind of number: 3.0 is whole, and 3.5 is refused by rule, not by parser
     "boolean": pa.bool_(),
     "timestamp": pa.string(),
     "point": pa.struct([("type", pa.string()), ("coordinates", pa.list_(pa.float64()))]),
@@ -45,7 +45,11 @@ _WIRE: Mapping[str, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Property:
-    """One property of a contract. `unit` is a UCUM code; bounds are inclusive unless named exclusive; `title` has zh and en."""
+    """One property of a contract.
+
+    `unit` is a UCUM code; bounds are inclusive unless named exclusive; `title` has zh and en; `rollup` says whether
+    rollups summarise it; `low_cardinality` that its texts repeat, so that the warehouse keeps a dictionary.
+    """
 
     name: str
     type: PropertyType
@@ -76,13 +80,13 @@ class Property:
 
     @property
     def fields(self) -> tuple[pa.Field, ...]:
-        """Arrow fields of `columns`, all nullable: a null in a required one is data to be set aside, not an invalid table."""
+        """Arrow fields of `columns`, all nullable: a null in a required one is data to be set aside, no bad table."""
         return tuple(pa.field(column, _ARROW.get(self.type, pa.float64())) for column in self.columns)
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A data set as its contract file declares it; `freshness` is the age at which a value is stale (SLA frequency + latency)."""
+    """A data set as its file declares it; `freshness` is the age at which a value is stale (SLA frequency + latency)."""
 
     name: str
     id: str
@@ -132,7 +136,7 @@ class Contract:
 
     @cached_property
     def wire_schema(self) -> pa.Schema:
-        """What pyarrow.json reads: timestamps as text, a point as GeoJSON struct<type, coordinates>, every number float64."""
+        """For pyarrow.json: timestamps as text, a point as GeoJSON struct<type, coordinates>, numbers as float64."""
         return pa.schema([pa.field(p.name, _WIRE[p.type]) for p in self.properties])
 
     @cached_property

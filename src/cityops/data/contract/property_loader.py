@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cityops.data.contract.marked import Marked
+from cityops.data.contract.marked import Entries, Marked
 from cityops.data.contract.model import Property, PropertyType
 
-_KEYS = (
-    "id name logicalType logicalTypeOptions physicalType physicalName description businessName required primaryKey "
-    "primaryKeyPosition classification tags examples quality customProperties authoritativeDefinitions criticalDataElement "
-    "transformLogic transformDescription transformSourceObjects"
-).split()
+_KEYS = [
+    "id",
+    "name",
+    "logicalType",
+    "logicalTypeOptions",
+    "physicalType",
+    "physicalName",
+    "description",
+    "businessName",
+    "required",
+    "primaryKey",
+    "primaryKeyPosition",
+    "classification",
+    "tags",
+    "examples",
+    "quality",
+    "customProperties",
+    "authoritativeDefinitions",
+    "criticalDataElement",
+    "transformLogic",
+    "transformDescription",
+    "transformSourceObjects",
+]
 _CUSTOM = ("unit", "geometry", "titleEn", "rollup", "lowCardinality")
-_BOUNDS: Mapping[str, str] = {
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "exclusiveMinimum": "exclusive_minimum",
-    "exclusiveMaximum": "exclusive_maximum",
-}
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+QUALITY_KEYS = ("id", "name", "description", "type", "metric", "arguments", "mustBe", "dimension", "severity", "unit")
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "string": ("minLength", "maxLength", "pattern"),
-    "number": tuple(_BOUNDS),
-    "integer": tuple(_BOUNDS),
+    "number": _BOUNDS,
+    "integer": _BOUNDS,
     "boolean": (),
     "timestamp": (),
     "point": (),
@@ -36,35 +51,36 @@ def read_property(item: Marked) -> Property:
     """Return the property that `item` declares. Raises ContractError."""
     entry = item.mapping(_KEYS, required=("name", "logicalType"))
     name = entry["name"].text(r"[a-z][a-z0-9_]{0,62}", "a property name (snake_case)")
-    custom = entry["customProperties"].custom(_CUSTOM) if "customProperties" in entry else {}
+    custom = entry.custom(_CUSTOM)
     kind = _kind(entry["logicalType"], custom)
-    if "unit" in custom and kind not in ("number", "integer"):
-        raise custom["unit"].error(f"a {kind} has no unit")
-    if "rollup" in custom and kind not in ("number", "integer"):
-        raise custom["rollup"].error(f"a {kind} cannot be rolled up")
-    if "lowCardinality" in custom and kind != "string":
-        raise custom["lowCardinality"].error("only a string can be of low cardinality")
-    key = entry["primaryKey"].flag() if "primaryKey" in entry else False
-    required = entry["required"].flag() if "required" in entry else False
-    if key and not required:
-        raise item.error("a primary key is required: write `required: true`")
-    if "primaryKeyPosition" in entry:
-        _check_position(entry["primaryKeyPosition"], kind, key=key)
+    numeric = kind in ("number", "integer")
+    for only, fits in (("unit", numeric), ("rollup", numeric), ("lowCardinality", kind == "string")):
+        if only in custom and not fits:
+            raise custom[only].error(f"a {kind} has no {only}")
     enum = _enum(entry["quality"], kind) if "quality" in entry else None
-    zh = entry["businessName"].text() if "businessName" in entry else name
+    options = entry["logicalTypeOptions"].mapping(_OPTIONS[kind]) if "logicalTypeOptions" in entry else Entries()
+    bounds = {key: options[key].number() for key in _BOUNDS if key in options}
+    _check_bounds(item, bounds)
+    required = entry.flag("required")
     return Property(
         name=name,
         type=kind,
         required=required,
-        primary_key=key,
+        primary_key=_is_key(item, entry, kind, required=required),
         unit=custom["unit"].text(r"[!-~]+", "a UCUM code") if "unit" in custom else None,
+        minimum=bounds.get("minimum"),
+        maximum=bounds.get("maximum"),
+        exclusive_minimum=bounds.get("exclusiveMinimum"),
+        exclusive_maximum=bounds.get("exclusiveMaximum"),
         enum=enum,
-        description=entry["description"].text().strip() if "description" in entry else "",
-        title={"zh": zh, "en": custom["titleEn"].text() if "titleEn" in custom else name},
-        classification=entry["classification"].text() if "classification" in entry else None,
-        rollup=custom["rollup"].flag() if "rollup" in custom else kind in ("number", "integer"),
-        low_cardinality=enum is not None or ("lowCardinality" in custom and custom["lowCardinality"].flag()),
-        **_options(entry["logicalTypeOptions"], kind) if "logicalTypeOptions" in entry else {},
+        pattern=_pattern(options["pattern"]) if "pattern" in options else None,
+        min_length=options["minLength"].whole() if "minLength" in options else None,
+        max_length=options["maxLength"].whole(1) if "maxLength" in options else None,
+        description=entry.text("description"),
+        title={"zh": entry.text("businessName", name), "en": custom.text("titleEn", name)},
+        classification=entry.text("classification") or None,
+        rollup=numeric and custom.flag("rollup", default=True),
+        low_cardinality=enum is not None or custom.flag("lowCardinality"),
     )
 
 
@@ -80,51 +96,48 @@ def _kind(logical: Marked, custom: Mapping[str, Marked]) -> PropertyType:
     return "point"
 
 
-def _check_position(position: Marked, kind: str, *, key: bool) -> None:
-    wanted = {"string": 1, "timestamp": 2}.get(kind)
-    found = position.whole()
-    if not key:
-        raise position.error("only a primary key has a position")
-    if found != wanted:
-        raise position.error(f"the entity has position 1 and the time 2, found {found}")
+def _is_key(item: Marked, entry: Entries, kind: str, *, required: bool) -> bool:
+    key = entry.flag("primaryKey")
+    if key and not required:
+        raise item.error("a primary key is required: write `required: true`")
+    if "primaryKeyPosition" in entry:
+        position = entry["primaryKeyPosition"]
+        if not key:
+            raise position.error("only a primary key has a position")
+        if position.whole() != {"string": 1, "timestamp": 2}.get(kind):
+            raise position.error("the entity (string) has position 1 and the time (timestamp) 2")
+    return key
 
 
-def _options(options: Marked, kind: str) -> dict[str, object]:
-    entry = options.mapping(_OPTIONS[kind])
-    found: dict[str, object] = {field: entry[key].number() for key, field in _BOUNDS.items() if key in entry}
-    low = max((float(str(found[f])) for f in ("minimum", "exclusive_minimum") if f in found), default=None)
-    high = min((float(str(found[f])) for f in ("maximum", "exclusive_maximum") if f in found), default=None)
-    if low is not None and high is not None and low > high:
-        raise options.error(f"nothing lies between {low:g} and {high:g}")
-    for key, field in (("minLength", "min_length"), ("maxLength", "max_length")):
-        if key in entry:
-            found[field] = entry[key].whole()
-    if "pattern" in entry:
-        found["pattern"] = pattern = entry["pattern"].text()
-        try:
-            pc.match_substring_regex(pa.array([""]), pattern)
-        except pa.ArrowInvalid as error:
-            raise entry["pattern"].error(f"not a regular expression we can check (RE2): {error}") from error
-    return found
+def _check_bounds(item: Marked, bounds: Mapping[str, float]) -> None:
+    low = max((bounds[key] for key in ("minimum", "exclusiveMinimum") if key in bounds), default=-math.inf)
+    high = min((bounds[key] for key in ("maximum", "exclusiveMaximum") if key in bounds), default=math.inf)
+    if low > high:
+        raise item.error(f"no number lies between {low:g} and {high:g}")
 
 
-def _enum(quality: Marked, kind: str) -> tuple[str, ...] | None:
-    """Return the values of ODCS' row rule `invalidValues` with `validValues` and `mustBe: 0`, the only one kept on a property."""
-    values: tuple[str, ...] | None = None
-    for item in quality.items("name"):
-        entry = item.mapping(
-            ("id", "name", "description", "type", "metric", "arguments", "mustBe", "dimension", "severity", "unit"),
-            required=("metric", "arguments", "mustBe"),
-        )
-        entry["metric"].choice(("invalidValues",))
-        if kind != "string":
-            raise item.error(f"valid values are listed for strings only, not for a {kind}")
-        if values is not None:
-            raise item.error("valid values are given twice")
-        if entry["mustBe"].number() != 0:
-            raise entry["mustBe"].error("0 is wanted: a row that breaks the rule is set aside")
-        arguments = entry["arguments"].mapping(("validValues",), required=("validValues",))
-        values = tuple(i.text() for i in arguments["validValues"].items())
-        if not values or len(set(values)) != len(values):
-            raise arguments["validValues"].error("different values are wanted, at least one")
+def _pattern(given: Marked) -> str:
+    pattern = given.text()
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid as error:
+        raise given.error(f"not a regular expression we can check (RE2): {error}") from error
+    return pattern
+
+
+def _enum(quality: Marked, kind: str) -> tuple[str, ...]:
+    """Return the values of the one rule kept on a property: ODCS `invalidValues` with `validValues`, `mustBe: 0`."""
+    rules = quality.items()
+    if len(rules) != 1:
+        raise quality.error("one rule is wanted, the list of valid values")
+    entry = rules[0].mapping(QUALITY_KEYS, required=("metric", "arguments", "mustBe"))
+    entry["metric"].choice(("invalidValues",))
+    if kind != "string":
+        raise quality.error(f"valid values are listed for strings only, not for a {kind}")
+    if entry["mustBe"].number() != 0:
+        raise entry["mustBe"].error("0 is wanted: a row that breaks the rule is set aside")
+    listed = entry["arguments"].mapping(("validValues",), required=("validValues",))["validValues"]
+    values = tuple(item.text() for item in listed.items())
+    if not values or len(set(values)) != len(values):
+        raise listed.error("different values are wanted, at least one")
     return values

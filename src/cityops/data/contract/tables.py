@@ -6,6 +6,8 @@ from cityops.data.contract.model import Contract
 
 DATABASE = "cityops"
 QUARANTINE = "quarantine"
+ROLLUP_SUFFIXES = ("sum", "n", "min", "max")
+"""A rollup has, for every number p: p_sum, p_n (values that were not null), p_min and p_max."""
 
 
 def relations(contract: Contract) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From what a source sent (JSON, Arrow, CSV columns) to the contract's types; a value that cannot be one breaks `type:property`."""
+"""From what a source sent (JSON, Arrow, CSV) to the contract's types; a value that cannot be breaks `type:property`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _TYPES = pa.types
 def from_wire(contract: Contract, table: pa.Table) -> tuple[pa.Table, pa.StringArray]:
     """Return `table` in `contract.arrow_schema`, and per row the first `type:property` it breaks, or null.
 
-    Columns may have the wire types, the contract's types or others that lose nothing (float32, text of a number, timestamps with a
-    zone in any unit, cut to ms). A point may come as GeoJSON struct or as its two columns. A missing column is a column of
-    nulls; a column the contract does not know is left out. A value that cannot be converted becomes null and breaks the rule.
+    Columns may have the wire types, the contract's types or others that lose nothing (float32, text of a number,
+    timestamps with a zone in any unit, cut to ms). A point may come as GeoJSON struct or as its two columns. A missing
+    column is a column of nulls; a column the contract does not know is left out. A value that cannot be converted
+    becomes null and breaks the rule.
     """
     broken = Broken(table.num_rows)
     columns: list[pa.Array] = []
@@ -105,22 +106,21 @@ def _point(broken: Broken, prop: Property, values: pa.Array) -> list[pa.Array]:
     if not _is_geojson(values.type):
         broken.add(mask_of(pc.is_valid(values)), f"type:{prop.name}")
         return [pa.nulls(rows, pa.float64())] * 2
-    given = pc.is_valid(values)
     kinds, coordinates = pc.struct_field(values, "type"), pc.struct_field(values, "coordinates")
-    count = pc.fill_null(pc.list_value_length(coordinates), 0)
-    right = pc.and_(pc.fill_null(pc.equal(kinds, "Point"), False), pc.and_(pc.greater_equal(count, 2), pc.less_equal(count, 3)))
-    if not pc.all(right).as_py():
-        broken.add(mask_of(pc.and_(given, pc.invert(right))), f"type:{prop.name}")
-        coordinates = pc.if_else(right, coordinates, pa.scalar(None, coordinates.type))
-    pairs = pc.list_slice(coordinates, 0, 2, return_fixed_size_list=True)
-    flat = pc.list_flatten(pairs).cast(pa.float64())
-    if pairs.null_count:
-        spread = np.full((rows, 2), np.nan)
-        present = mask_of(pc.is_valid(pairs))
-        spread[present] = flat.to_numpy(zero_copy_only=False).reshape(-1, 2)
-        return [pa.array(spread[:, i], mask=~present) for i in (0, 1)]
-    halves = flat.to_numpy(zero_copy_only=False).reshape(-1, 2)
-    return [pa.array(np.ascontiguousarray(halves[:, i])) for i in (0, 1)]
+    count = pc.list_value_length(coordinates)
+    right = pc.and_(pc.equal(kinds, "Point"), pc.and_(pc.greater_equal(count, 2), pc.less_equal(count, 3)))
+    pairs = coordinates
+    if right.null_count or not pc.all(right).as_py():
+        right = right.fill_null(False)
+        broken.add(mask_of(pc.and_(pc.is_valid(values), pc.invert(right))), f"type:{prop.name}")
+        pairs = pc.if_else(right, coordinates, pa.scalar([None, None], coordinates.type))
+    flat = pc.list_flatten(pc.list_slice(pairs, 0, 2)).cast(pa.float64())
+    halves = flat.to_numpy(zero_copy_only=False).reshape(rows, 2)
+    if not flat.null_count:
+        return [pa.array(np.ascontiguousarray(halves[:, i])) for i in (0, 1)]
+    holes = mask_of(pc.is_null(flat)).reshape(rows, 2).any(axis=1)
+    broken.add(holes & mask_of(right), f"type:{prop.name}")
+    return [pa.array(np.ascontiguousarray(halves[:, i]), mask=holes) for i in (0, 1)]
 
 
 def _is_geojson(found: pa.DataType) -> bool:
