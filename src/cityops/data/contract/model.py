@@ -104,6 +104,9 @@ class Contract:
     description: str = ""
     path: Path = field(default=Path(), compare=False)
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))  # the titles are dicts, which have no hash
+
     @cached_property
     def by_name(self) -> Mapping[str, Property]:
         """Properties by their names."""

@@ -101,7 +101,7 @@ def _try_all(words: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
 def _point(broken: Broken, prop: Property, values: pa.Array) -> list[pa.Array]:
     """Split GeoJSON points (a third coordinate, altitude, is allowed and left out) into longitude and latitude."""
     rows = len(values)
-    if _TYPES.is_null(values.type):
+    if _TYPES.is_null(values.type) or values.null_count == rows:
         return [pa.nulls(rows, pa.float64())] * 2
     if not _is_geojson(values.type):
         broken.add(mask_of(pc.is_valid(values)), f"type:{prop.name}")

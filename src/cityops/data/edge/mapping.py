@@ -106,6 +106,9 @@ class SourceMapping:
     delimiter: str = ","
     text: str = field(default="", repr=False, compare=False)
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.text))  # code tables are dicts, which have no hash
+
     @property
     def sources(self) -> dict[str, Wanted]:
         """Return the source fields the mapping reads, with the kind of value wanted of each."""
