@@ -37,3 +37,4 @@ def test_postgres_comes_back_after_a_kill(postgres: Engines) -> None:
     until(lambda: postgres.restarts("postgres") >= 1 and postgres.state("postgres") == "healthy")
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT x FROM t").fetchone() == (1,)
+        connection.execute("DROP TABLE t")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import random
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from cityops.runtime.nats import EngineMissingError
 from cityops.runtime.process import Child
 from cityops.runtime.roles import Role
 from cityops.settings import Settings
-from cityops.technology.telemetry import Log
+from cityops.technology.telemetry import PROGRESS, Log
 
 State = Literal["waiting", "starting", "healthy", "unwell", "restarting", "done", "failed", "stopped"]
 
@@ -50,9 +52,16 @@ class Heartbeats:
 
 
 class Keeper:
-    """One role's life. `changed` is called at each change of state."""
+    """One role's life. `changed` hears each change of state, `progress` how far a role that runs once is."""
 
-    def __init__(self, role: Role, settings: Settings, beats: Heartbeats, changed: Callable[[Keeper], None]) -> None:
+    def __init__(
+        self,
+        role: Role,
+        settings: Settings,
+        beats: Heartbeats,
+        changed: Callable[[Keeper], None],
+        progress: Callable[[str, str, float], None],
+    ) -> None:
         self.role = role
         self.state: State = "waiting"
         self.restarts = 0
@@ -60,6 +69,7 @@ class Keeper:
         self._settings = settings
         self._beats = beats
         self._changed = changed
+        self._progress = progress
         self._log = RotatingLog(settings.log_dir, role.name)
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -90,13 +100,6 @@ class Keeper:
         if self.state not in ("waiting", "done", "failed"):
             self._set("stopped")
 
-    def kill(self) -> None:
-        """Kill the role's process, whatever its state; nothing is restarted."""
-        if self._task:
-            self._task.cancel()
-        if self.child:
-            self.child.kill()
-
     async def _run_once(self) -> None:
         if await self._launch():
             code = await self._running_child().wait()
@@ -126,7 +129,7 @@ class Keeper:
         self._set("starting")
         try:
             program = await asyncio.to_thread(self.role.program, self._settings)
-            self.child = Child(program, self._settings.run_dir, self._log)
+            self.child = Child(program, self._settings.run_dir, self._log, self._hear if self.role.once else None)
             await self.child.start()
         except (EngineMissingError, OSError) as error:
             self._failure = str(error)
@@ -159,6 +162,13 @@ class Keeper:
             return self._beats.fresh(self.role.name, child.pid)
         # A server that is not ours may answer on the port: ours must be running as well.
         return await self.role.check(self._settings) and child.running
+
+    def _hear(self, line: bytes) -> None:
+        if b'"progress"' in line:
+            with contextlib.suppress(ValueError, KeyError):
+                said = json.loads(line)
+                if said["event"] == PROGRESS:
+                    self._progress(self.role.name, str(said["step"]), float(said["share"]))
 
     def _running_child(self) -> Child:
         if self.child is None:

@@ -40,12 +40,13 @@ def binary() -> Path:
 def configure(settings: Settings) -> Path:
     """Write the server's configuration for `settings` and return its path.
 
-    The store may grow to what the disk holds now less the reserve, so that a full log refuses before the disk does.
+    The store may grow into half of the disk's reserve: the gate (runtime/disk_guard) closes the streams of messages
+    before that, and what the platform itself must still note while they are drained finds room.
     """
     store = settings.data_dir / "nats"
     store.mkdir(parents=True, exist_ok=True)
     used = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
-    cap = max(_SMALLEST_STORE, used + disk.free_reserve(store))
+    cap = max(_SMALLEST_STORE, used + disk.free_reserve(store, disk.reserve_bytes() // 2))
     url = urlsplit(settings.nats_url)
     quoted = json.dumps  # the configuration's strings are JSON strings; numbers must stand bare
     path = settings.run_dir / "nats.conf"

@@ -21,6 +21,11 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return False
 
 
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port on which nobody listens. Raises OSError when none is found."""
+    return choose(0, set(), host)
+
+
 def choose(wanted: int, taken: set[int], host: str = "127.0.0.1") -> int:
     """Return a free port not in `taken`: `wanted`, else the next above it, else any; `wanted` 0 means any.
 

@@ -62,10 +62,13 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
 
 
 class Child:
-    """A running `Program`; its output goes to its role's log line by line."""
+    """A running `Program`; its output goes to its role's log, and to `hear`, line by line."""
 
-    def __init__(self, program: Program, run_dir: Path, log: RotatingLog) -> None:
+    def __init__(
+        self, program: Program, run_dir: Path, log: RotatingLog, hear: Callable[[bytes], None] | None = None
+    ) -> None:
         self.program = program
+        self._hear = hear
         self._run_dir = run_dir
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
@@ -151,6 +154,8 @@ class Child:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 self._log.write(line)
+                if self._hear:
+                    self._hear(line)
             if len(rest) > _CHUNK:  # an endless line is kept in pieces
                 self._log.write(rest)
                 rest = b""

@@ -28,7 +28,7 @@ class Role:
 
 def _serve(role: str, *, stop_seconds: float = 10.0) -> Callable[[Settings], Program]:
     def program(settings: Settings) -> Program:
-        argv = (sys.executable, "-m", "cityops.runtime.serve", role)
+        argv = (sys.executable, "-m", "cityops", "serve", role)
         return Program(role, argv, env=settings.environment(), stop_seconds=stop_seconds)
 
     return program

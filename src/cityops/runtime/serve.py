@@ -1,4 +1,4 @@
-"""Runs one role in this process: `python -m cityops.runtime.serve ROLE`."""
+"""Runs one role in this process: `cityops serve ROLE`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,3 @@ async def _speak(settings: Settings, telemetry: Telemetry) -> None:
         await telemetry.publish(client)
     finally:
         await client.close()
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], Settings.load())

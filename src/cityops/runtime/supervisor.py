@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cityops.runtime import ports, postgres, records
+from cityops.runtime.disk_guard import guard
 from cityops.runtime.keeper import Heartbeats, Keeper, State
 from cityops.runtime.roles import ROLES, STOP_ORDER
 from cityops.settings import Settings, SettingsError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 log = Log(__name__)
 Report = Callable[[str, State], None]
+Progress = Callable[[str, str, float], None]
 STATUS_FILE = "status.json"
 SUPERVISOR = "supervisor"
 
@@ -32,13 +34,16 @@ SUPERVISOR = "supervisor"
 class Supervisor:
     """The children of one data directory; `running` makes one under the folder's lock."""
 
-    def __init__(self, settings: Settings, roles: Collection[str], report: Report) -> None:
+    def __init__(self, settings: Settings, roles: Collection[str], report: Report, progress: Progress) -> None:
         self.settings = settings
         self._report = report
         self._beats = Heartbeats()
         self._bus: Client | None = None
+        self._guard: asyncio.Task[None] | None = None
         self.keepers = {
-            role.name: Keeper(role, settings, self._beats, self._changed) for role in ROLES if role.name in roles
+            role.name: Keeper(role, settings, self._beats, self._changed, progress)
+            for role in ROLES
+            if role.name in roles
         }
 
     async def start(self) -> None:
@@ -64,15 +69,10 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop every role in order."""
         for name in STOP_ORDER:
-            if name == "nats" and self._bus:
-                await self._bus.close()
+            if name == "nats":
+                await self._hush()
             if name in self.keepers:
                 await self.keepers[name].stop()
-
-    def kill(self) -> None:
-        """Kill every child at once."""
-        for keeper in self.keepers.values():
-            keeper.kill()
 
     def _changed(self, keeper: Keeper) -> None:
         log.info("role changed", kept_role=keeper.role.name, state=keeper.state, restarts=keeper.restarts)
@@ -90,10 +90,20 @@ class Supervisor:
                 self._beats.hear(str(said["role"]), int(said["pid"]), bool(said["ready"]))
 
         await self._bus.subscribe(f"{SUBJECT}.*", cb=hear)
+        self._guard = asyncio.create_task(guard(self.settings, self._bus), name="disk guard")
+
+    async def _hush(self) -> None:
+        if self._guard:
+            self._guard.cancel()
+            await asyncio.wait({self._guard})
+        if self._bus:
+            await self._bus.close()
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, roles: Collection[str], report: Report) -> AsyncIterator[Supervisor]:
+async def running(
+    settings: Settings, roles: Collection[str], report: Report, progress: Progress = lambda role, step, share: None
+) -> AsyncIterator[Supervisor]:
     """Run `roles` on `settings`' data directory while inside; ports that are taken are replaced by free ones.
 
     Raises AlreadyRunningError, StartError, SettingsError.
@@ -105,7 +115,7 @@ async def running(settings: Settings, roles: Collection[str], report: Report) ->
         settings.log_dir.mkdir(parents=True, exist_ok=True)
         records.write(settings.run_dir, records.record(SUPERVISOR, os.getpid()))
         write_endpoints(settings)
-        supervisor = Supervisor(settings, roles, report)
+        supervisor = Supervisor(settings, roles, report, progress)
         try:
             await supervisor.start()
             yield supervisor

@@ -86,3 +86,32 @@ def check(events: tuple[Event, ...] = EVENTS) -> None:
         if event.subject in seen:
             raise RegistryError(f"events {seen[event.subject]!r} and {event.name!r} share the subject {event.subject}")
         seen[event.subject] = event.name
+
+
+def render(events: tuple[Event, ...] = EVENTS) -> str:
+    """Return the page docs/flow.md: who says what to whom. Raises RegistryError as `check` does."""
+    check(events)
+    lines = [
+        "# The flow: every event of the bus",
+        "",
+        "Made by `cityops docs flow` from `cityops/technology/events.py`; change that, not this page.",
+        "`log` is kept on disk until its consumers have acknowledged it, `key-value` until it is replaced, `moment` is",
+        "heard by who listens now. How the stages follow one another is in `src/cityops/flow.py`.",
+        "",
+        "| event | subject | kept | from | to | payload |",
+        "|---|---|---|---|---|---|",
+    ]
+    for event in events:
+        ends = (", ".join(f"`{module}`" for module in side) for side in (event.producers, event.consumers))
+        row = (event.name, f"`{event.subject}`", event.kept, *ends, event.payload)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+    lines += ["", "```mermaid", "flowchart LR"]
+    for number, event in enumerate(events):
+        lines.append(f'  e{number}(["{event.subject}"])')
+        lines += [f"  {_node(module)} --> e{number}" for module in event.producers]
+        lines += [f"  e{number} --> {_node(module)}" for module in event.consumers]
+    return "\n".join([*lines, "```", ""])
+
+
+def _node(module: str) -> str:
+    return f"{module.replace('.', '_')}[{module}]"
