@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,6 @@ class EngineOptions:
     def config(self) -> str:
         """Return the engine's configuration file."""
         values = {
-            "timezone": "UTC",
             "max_server_memory_usage": self.memory,
             "mark_cache_size": self.mark_cache,
             "index_mark_cache_size": self.mark_cache,
@@ -196,7 +196,9 @@ class Engine:
     """chDB on the folder `path`; a process can hold one. Close it to release the folder."""
 
     def __init__(self, path: Path, options: EngineOptions | None = None) -> None:
-        import chdb  # 550 MB: only the process that is the warehouse loads it
+        os.environ["TZ"] = "UTC"  # the zone of this process is the engine's; it has no setting of its own for it
+        time.tzset()
+        import chdb  # noqa: PLC0415  # 550 MB: only the process that is the warehouse loads it
 
         self._chdb = chdb
         self.options = options or EngineOptions()

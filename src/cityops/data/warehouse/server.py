@@ -14,7 +14,7 @@ from cityops.data.warehouse.app import ServerOptions, WarehouseApp
 from cityops.data.warehouse.engine import EngineOptions
 
 USER_ENV, PASSWORD_ENV = "CITYOPS_WAREHOUSE_USER", "CITYOPS_WAREHOUSE_PASSWORD"
-_GRACE_S = 30
+_GRACE_S = 15
 
 
 def create_app(path: Path, engine: EngineOptions | None = None, options: ServerOptions | None = None) -> WarehouseApp:
