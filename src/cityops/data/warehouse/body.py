@@ -7,7 +7,7 @@ from typing import Any
 
 from cityops.data.warehouse.compression import Decoder
 from cityops.data.warehouse.errors import QUERY_IS_TOO_LARGE, EngineError
-from cityops.data.warehouse.statement import Incomplete, Statement, parse
+from cityops.data.warehouse.statement import IncompleteError, Statement, parse
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 MAX_STATEMENT = 16 << 20
@@ -62,7 +62,7 @@ async def read_statement(query: bytes, body: AsyncIterator[bytes]) -> tuple[Stat
         try:
             statement = parse(query + b"\n", complete=False)
             return statement, query[statement.data_at :].strip()
-        except Incomplete:
+        except IncompleteError:
             statement = parse(query)
             if statement.data_at:
                 return statement, b""
@@ -71,7 +71,7 @@ async def read_statement(query: bytes, body: AsyncIterator[bytes]) -> tuple[Stat
         text += piece
         try:
             statement = parse(text, complete=False)
-        except Incomplete:
+        except IncompleteError:
             if len(text) > MAX_STATEMENT:
                 raise EngineError.make(
                     QUERY_IS_TOO_LARGE, "QUERY_IS_TOO_LARGE", f"The statement is longer than {MAX_STATEMENT} bytes."

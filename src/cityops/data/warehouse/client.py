@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
@@ -24,6 +24,7 @@ from cityops.data.warehouse.errors import (
     TOO_MANY_SIMULTANEOUS_QUERIES,
 )
 
+T = TypeVar("T")
 Parameters = Mapping[str, object]
 
 _FULL_MARKS = ("No space left on device", "errno: 28,", "NOT_ENOUGH_SPACE")
@@ -78,7 +79,9 @@ class Warehouse:
         DateTime64 comes as timestamp, DateTime as uint32 seconds (ClickHouse's Arrow has no other), Enum as int8.
         """
         with _typed():
-            data = self._connected().raw_query(sql, parameters=_plain(parameters), settings=_plain(settings), fmt="ArrowStream")
+            data = self._connected().raw_query(
+                sql, parameters=_plain(parameters), settings=_plain(settings), fmt="ArrowStream"
+            )
         with pa.ipc.open_stream(data) as reader:
             return reader.read_all()
 
@@ -116,7 +119,7 @@ class Warehouse:
             self._connected().raw_insert(
                 table, rows.column_names, sink.getvalue().to_pybytes(), settings=settings, fmt="ArrowStream"
             )
-        return rows.num_rows
+        return int(rows.num_rows)
 
     # -- life
 
@@ -136,7 +139,9 @@ class Warehouse:
                 self._connected(check=True)
             except WarehouseUnavailable as error:
                 if time.monotonic() + pause > deadline:
-                    raise WarehouseUnavailable(f"{_shown(self.url)} did not answer within {timeout:g} s: {error}") from error
+                    raise WarehouseUnavailable(
+                        f"{_shown(self.url)} did not answer within {timeout:g} s: {error}"
+                    ) from error
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
             else:
@@ -151,7 +156,7 @@ class Warehouse:
         if pool is not None:
             pool.clear()
 
-    def __enter__(self) -> Warehouse:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -213,7 +218,7 @@ class AsyncWarehouse:
         await self._call(self.blocking.close)
         self._threads.shutdown(wait=False)
 
-    async def _call(self, work: Any, *given: Any) -> Any:
+    async def _call(self, work: Callable[..., T], *given: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
 
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]  # the wheel has no types
 
 from cityops.data.warehouse.errors import UNKNOWN_COMPRESSION_METHOD, EngineError
 

@@ -40,8 +40,8 @@ _MIME = {
     "csv": "text/csv; charset=UTF-8; header=absent", "csvwithnames": "text/csv; charset=UTF-8; header=present",
     "json": "application/json; charset=UTF-8", "jsoncompact": "application/json; charset=UTF-8",
     "jsoneachrow": "application/x-ndjson; charset=UTF-8", "native": "application/octet-stream",
-    "arrowstream": "application/octet-stream", "arrow": "application/octet-stream", "parquet": "application/octet-stream",
-    "rowbinary": "application/octet-stream",
+    "arrowstream": "application/octet-stream", "arrow": "application/octet-stream",
+    "parquet": "application/octet-stream", "rowbinary": "application/octet-stream",
 }  # fmt: skip
 
 
@@ -107,7 +107,7 @@ class Exchange:
         body: AsyncIterator[bytes],
         key: tuple[str, str] | None,
     ) -> None:
-        """Read ahead before taking a place in the lane, so that a slow sender does not hold one; most bodies end there."""
+        """Read ahead before taking a place in the lane: a slow sender holds none, and most bodies end there."""
         ahead, ended = await _read_ahead(rows, body)
         async with self._app.inserts as lane:
             lease, insert, tally = await lane.call(self._open_insert, request, statement, key, ahead, ended)
@@ -204,7 +204,7 @@ class Exchange:
             return
         if request.wait_end:
             # Nothing is sent before the query has ended well; a long answer waits on disk.
-            with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY, dir=self._app.engine.scratch) as spool:
+            with tempfile.SpooledTemporaryFile(_SPOOL_MEMORY, dir=str(self._app.engine.scratch)) as spool:
 
                 def fill() -> None:
                     spool.writelines(ahead)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from cityops.data.warehouse.errors import TOO_MANY_SIMULTANEOUS_QUERIES, EngineError
 
@@ -22,7 +22,7 @@ class Lane:
         self.threads = ThreadPoolExecutor(width, thread_name_prefix=f"warehouse-{name}")
         self._free = asyncio.Semaphore(width)
 
-    async def __aenter__(self) -> Lane:
+    async def __aenter__(self) -> Self:
         """Take a place, waiting for one; raises EngineError when too many wait already."""
         if self.queued >= self.waiting:
             raise EngineError.make(

@@ -15,12 +15,14 @@ from cityops.data.warehouse.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, Engine
 
 Headers = dict[str, str]
 
-# URL parameters that are not query settings.
-_PLAIN = {
-    "query", "database", "default_format", "user", "password", "quota_key", "stacktrace", "role", "compress", "decompress",
-    "session_id", "session_timeout", "session_check", "close_session", "query_id", "wait_end_of_query", "buffer_size",
-    "client_protocol_version", "http_method",
-}  # fmt: skip
+# URL parameters that are not query settings: fields of Request, flags, and those without effect here.
+_TEXTS = {"database": "database", "default_format": "format", "query_id": "query_id", "user": "user"}
+_FLAGS = {"session_check": "session_check", "close_session": "close_session", "wait_end_of_query": "wait_end"}
+_UNUSED = {"quota_key", "stacktrace", "role", "buffer_size", "client_protocol_version", "http_method"}
+_BLOCK_COMPRESSION = (
+    "{name}=1 (ClickHouse's own block compression) is not served here: use Content-Encoding/Accept-Encoding "
+    "with gzip, deflate, lz4 or zstd."
+)
 # Settings of ClickHouse's HTTP server itself: read here, meaningless to the engine.
 _OF_SERVER = {
     "enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms",
@@ -87,7 +89,7 @@ def read_head(scope: dict[str, Any]) -> Request:
         request.boundary = found[1].encode("latin-1")
     pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, encoding="utf-8")
     apply_pairs(request, pairs)
-    if request.settings.pop("enable_http_compression", "0") not in {"0", "false"}:
+    if _is_set(request.settings.pop("enable_http_compression", "")):
         request.accept_encoding = headers.get("accept-encoding", "")
     return request
 
@@ -97,46 +99,32 @@ def apply_pairs(request: Request, pairs: Iterable[tuple[str, str]]) -> None:
     for name, value in pairs:
         if name.startswith("param_"):
             request.parameters[name[6:]] = value
-        elif name in _PLAIN:
-            _apply_plain(request, name, value)
-        elif name == "enable_http_compression" or name not in _OF_SERVER:
+        elif not _apply_plain(request, name, value) and (name == "enable_http_compression" or name not in _OF_SERVER):
             request.settings[name] = value
 
 
-def _apply_plain(request: Request, name: str, value: str) -> None:
-    flag = value not in {"", "0", "false"}
-    match name:
-        case "query":
-            request.query += value
-        case "database":
-            request.database = value or request.database
-        case "default_format":
-            request.format = value or request.format
-        case "query_id":
-            request.query_id = value or request.query_id
-        case "user" if value:
-            request.user = value
-        case "password":
-            request.password = value
-        case "session_id":
-            request.session_id = value
-        case "session_timeout":
-            request.session_timeout = _seconds(value)
-        case "session_check":
-            request.session_check = flag
-        case "close_session":
-            request.close_session = flag
-        case "wait_end_of_query":
-            request.wait_end = flag
-        case "compress" | "decompress" if flag:
-            raise EngineError.make(
-                NOT_IMPLEMENTED,
-                "NOT_IMPLEMENTED",
-                f"{name}=1 (ClickHouse's own block compression) is not served here: use Content-Encoding/Accept-Encoding "
-                "with gzip, deflate, lz4 or zstd.",
-            )
-        case _:
-            pass  # accepted and without effect here: quota_key, role, buffer_size, client_protocol_version, stacktrace
+def _apply_plain(request: Request, name: str, value: str) -> bool:
+    """Take a parameter that is no setting; return whether it was one."""
+    if name in _TEXTS:
+        setattr(request, _TEXTS[name], value or getattr(request, _TEXTS[name]))
+    elif name in _FLAGS:
+        setattr(request, _FLAGS[name], _is_set(value))
+    elif name == "query":
+        request.query += value
+    elif name in {"password", "session_id"}:
+        setattr(request, name, value)
+    elif name == "session_timeout":
+        request.session_timeout = _seconds(value)
+    elif name in {"compress", "decompress"}:
+        if _is_set(value):
+            raise EngineError.make(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", _BLOCK_COMPRESSION.format(name=name))
+    else:
+        return name in _UNUSED
+    return True
+
+
+def _is_set(value: str) -> bool:
+    return value not in {"", "0", "false"}
 
 
 def _seconds(value: str) -> float:

@@ -162,7 +162,7 @@ class PipeAnswer:
 def answer(
     connection: EngineConnection, statement: Statement, fmt: str, tag: str, parameters: Mapping[str, str], scratch: Path
 ) -> Answer:
-    """Run `statement` (not Kind.DATA) on `connection`, answered in `fmt`; its text ends in `tag`. Raises EngineError."""
+    """Run `statement` (not Kind.DATA), marked by the comment `tag`, answered in `fmt`. Raises EngineError."""
     text = statement.text.decode("utf-8", "surrogateescape")
     tail = statement.settings.decode("utf-8", "surrogateescape") + f"\n{tag}"
     if statement.kind is Kind.ROWS:

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from cityops.data.warehouse.app import ServerOptions, WarehouseApp
 from cityops.data.warehouse.engine import EngineOptions
@@ -23,7 +24,7 @@ def create_app(path: Path, engine: EngineOptions | None = None, options: ServerO
 
 
 def options_from_environment() -> ServerOptions:
-    """Return options with the one user that CITYOPS_WAREHOUSE_USER and _PASSWORD name; without them everyone may ask."""
+    """Return options with the user of CITYOPS_WAREHOUSE_USER and _PASSWORD; without a password everyone may ask."""
     password = os.environ.get(PASSWORD_ENV)
     user = os.environ.get(USER_ENV, "default")
     return ServerOptions(users=None if password is None else {user: password})
@@ -61,7 +62,5 @@ async def serve(host: str, port: int, app: WarehouseApp) -> None:
 
 def run(host: str, port: int, data_path: Path | str) -> None:
     """Serve the warehouse kept in `data_path` at http://host:port until SIGTERM. Exits 3 when it cannot start."""
-    import uvloop
-
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     uvloop.run(serve(host, port, create_app(Path(data_path))))

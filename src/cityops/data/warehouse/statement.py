@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 _TOKEN = re.compile(
     rb"""(?P<space>\s+|--[^\n]*|\#(?:\ |!)[^\n]*|/\*.*?\*/)
@@ -26,7 +27,7 @@ class Kind(Enum):
     OTHER = "other"  # everything else: small answer or none
 
 
-class Incomplete(ValueError):
+class IncompleteError(ValueError):
     """The text ends before the statement's kind is known."""
 
 
@@ -71,7 +72,7 @@ def _tokens(text: bytes) -> list[_Token]:
         piece = match[0]
         if kind == "mark":
             if piece in _UNCLOSED:
-                raise Incomplete
+                raise IncompleteError
             depth += (piece in b"([{") - (piece in b")]}")
         found.append(_Token(kind, piece, match.start(), match.end(), depth))
         if depth == 0 and _starts_data(found):
@@ -95,36 +96,36 @@ def _is_clause(tokens: list[_Token], at: int) -> bool:
 
 
 def parse(text: bytes, *, complete: bool = True) -> Statement:
-    """Return `text` routed; raises Incomplete when `complete` is False and more text could change the answer."""
+    """Return `text` routed; raises IncompleteError when `complete` is False and more text could change the answer."""
     try:
         tokens = _tokens(text)
-    except Incomplete:
+    except IncompleteError:
         if not complete:
             raise
         return Statement(Kind.OTHER, text)  # the engine words the syntax error
     if not tokens:
         if not complete:
-            raise Incomplete
+            raise IncompleteError
         return Statement(Kind.OTHER, text)
     first = tokens[0].upper
     if first == b"INSERT" and len(tokens) >= 4 and tokens[-1].depth == 0 and _starts_data(tokens):
         return _insert(text, tokens, complete=complete)
     if not complete:
-        raise Incomplete
+        raise IncompleteError
     return _whole(text, tokens, first)
 
 
 def _insert(text: bytes, tokens: list[_Token], *, complete: bool) -> Statement:
     last = tokens[-1]
     if last.end == len(text) and not complete:
-        raise Incomplete  # the format's name may go on
+        raise IncompleteError  # the format's name may go on
     if last.upper == b"VALUES":
         return Statement(Kind.DATA, text[: last.start], "Values", data_at=last.end, writes=True)
     at = last.end
     while text[at : at + 1] in {b" ", b"\t", b"\f", b";"}:
         at += 1
     if at == len(text) and not complete:
-        raise Incomplete
+        raise IncompleteError
     at += text[at : at + 1] == b"\r"
     at += text[at : at + 1] == b"\n"
     head = text[: tokens[-2].start]
@@ -166,7 +167,7 @@ def _format_at(tokens: list[_Token]) -> int | None:
 
 
 def _pair(tokens: list[_Token], one: bytes, two: bytes) -> str | None:
-    for left, right in zip(tokens, tokens[1:], strict=False):
+    for left, right in pairwise(tokens):
         if left.upper == one and right.upper == two and left.depth == 0:
             return f"{one.decode()} {two.decode()}"
     return None
