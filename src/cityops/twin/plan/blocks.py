@@ -12,10 +12,10 @@ from shapely.geometry import LineString, Polygon
 
 from cityops.twin.plan.curves import Floats, rotate
 
-GRAIN = {"cbd": 1.5, "old": 0.95, "mixed": 1.5, "residential": 1.9, "industrial": 5.0, "campus": 4.0}
+GRAIN = {"cbd": 1.5, "old": 0.95, "mixed": 1.5, "residential": 1.9, "industrial": 5.0, "campus": 4.0, "town": 1.6}
 """Area in hectares below which a block is left whole, by style; styles not here are never cut."""
 
-COLLECTOR = 7.0
+COLLECTOR = 9.0
 """Hectares from which on a cut is a tertiary street rather than a residential one."""
 
 CLEAR = 42.0

@@ -36,6 +36,8 @@ class Skeleton:
     draft: Draft
     expressways: tuple[Expressway, ...]
     urban: Polygon
+    lanes: tuple[LineString, ...]
+    """Village lanes off the country roads; they end blind, so they join the network after its stubs are pruned."""
 
     @property
     def corridor(self) -> shapely.Geometry:
@@ -71,7 +73,11 @@ def draw_skeleton(land: Terrain, rng: np.random.Generator) -> Skeleton:
     corridor = shapely.union_all([way.line.buffer(FRONTAGE_OFFSET + 6) for way in expressways])
     for bank, turn in zip(land.banks, _orientations(land, rng), strict=True):
         _grid(draft, land, bank.intersection(urban), turn, warp, (dry, wide, corridor), rng)
-    return Skeleton(draft, tuple(expressways), urban)
+    country = _country_roads(draft, rings[-1])
+    blocked = shapely.union_all([dry, *land.hills, corridor])
+    towns = _towns(draft, country, blocked, rng)
+    lanes = _village_lanes(country, shapely.union_all([blocked, towns.buffer(150)]), land.limits, rng)
+    return Skeleton(draft, tuple(expressways), urban, tuple(lanes))
 
 
 def _rings(land: Terrain, rng: np.random.Generator) -> list[LineString]:
@@ -218,3 +224,67 @@ def _grid(
                 for part in shapely.get_parts(inside):
                     if part.geom_type == "LineString" and part.length > 300:
                         draft.lay(part, owner, gap=150.0, barrier=barrier, crossing=3.2)
+
+
+def _country_roads(draft: Draft, ring: LineString) -> list[LineString]:
+    """Return the stretches of avenues beyond the outermost ring."""
+    city = Polygon(ring).buffer(250.0)
+    outside = [
+        part
+        for line, owner in zip(draft.lines, draft.owners, strict=True)
+        if draft.streets[owner].kind in ("axis", "radial")
+        for part in shapely.get_parts(line.difference(city))
+    ]
+    return [part for part in outside if part.geom_type == "LineString" and part.length > 600]
+
+
+def _towns(
+    draft: Draft, country: list[LineString], blocked: shapely.Geometry, rng: np.random.Generator
+) -> shapely.Geometry:
+    """Lay the four outer streets of a small town across each country road; returns the ground the towns take."""
+    grounds = []
+    for road in country:
+        at = road.length * rng.uniform(0.35, 0.6)
+        along = min(rng.uniform(230, 400), 0.4 * road.length, at - 60)
+        middle, ahead = (np.asarray(road.interpolate(at + d).coords[0]) for d in (0.0, 10.0))
+        heading = (ahead - middle) / np.hypot(*(ahead - middle))
+        side = np.array([-heading[1], heading[0]])
+        left, right = rng.uniform(150, 330, 2)
+        corners = np.array(
+            [
+                middle + u * heading + v * side
+                for u, v in ((-along, -right), (along, -right), (along, left), (-along, left))
+            ]
+        )
+        ground = Polygon(corners)
+        if along < 120 or ground.buffer(60).intersects(blocked):
+            continue
+        owner = draft.street(Street("local", "tertiary", 6))
+        for start, end in zip(corners, np.roll(corners, -1, 0), strict=True):
+            reach = (end - start) / np.hypot(*(end - start)) * 3.0
+            draft.put(LineString([start - reach, end + reach]), owner)
+        grounds.append(ground)
+    return shapely.union_all(grounds)
+
+
+def _village_lanes(
+    country: list[LineString], blocked: shapely.Geometry, limits: Polygon, rng: np.random.Generator
+) -> list[LineString]:
+    """Return lanes that leave the country roads for a village: 150 to 380 m, a little bent."""
+    lanes = []
+    inside = limits.buffer(-150.0)
+    for road in country:
+        for at in np.arange(120.0, road.length - 120.0, 170.0) + rng.uniform(-60, 60):
+            if rng.random() < 0.35:
+                continue
+            start, ahead = (np.asarray(road.interpolate(at + d).coords[0]) for d in (0.0, 10.0))
+            heading = rotate((ahead - start)[None] / 10.0, rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2))[0]
+            length = rng.uniform(150, 380)
+            bend = rotate(heading[None], rng.normal(0, 0.35))[0]
+            lane = LineString(
+                [start - 3 * heading, start + 0.5 * length * heading, start + 0.5 * length * (heading + bend)]
+            )
+            if inside.contains(lane) and not lane.buffer(50).intersects(blocked):
+                lanes.append(lane)
+                blocked = shapely.union_all([blocked, lane.buffer(60)])
+    return lanes

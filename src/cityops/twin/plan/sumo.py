@@ -155,30 +155,26 @@ def _lane_connections(plan: CityPlan) -> Iterator[str]:
     and where only the number of lanes changes the leftmost lanes run on.
     """
     links = plan.links
-    fast = np.isin(links.highway, ("motorway", "trunk", "motorway_link", "trunk_link")) & links.oneway
+    ramp = np.isin(links.highway, ("motorway_link", "trunk_link"))
+    fast = (np.isin(links.highway, ("motorway", "trunk")) | ramp) & links.oneway
     into, out = _by_node(links.to_node, len(plan.nodes)), _by_node(links.from_node, len(plan.nodes))
     for node in np.unique(links.to_node[fast]):
         incoming, outgoing = into[node], out[node]
-        if not (fast[incoming].all() and fast[outgoing].all()) or not 2 <= len(incoming) + len(outgoing) <= 3:
+        if not (fast[incoming].all() and fast[outgoing].all()):
             continue
-        if (len(incoming) == 1 and len(outgoing)) or len(outgoing) == 1:
-            yield from _fan(plan, incoming, outgoing)
+        if (~ramp[incoming]).sum() == 1 and (~ramp[outgoing]).sum() == 1 and len(incoming) + len(outgoing) <= 3:
+            for source in incoming:
+                for target in outgoing:
+                    yield from _lanes(plan, source, target, to_the_right=bool(ramp[source] or ramp[target]))
 
 
-def _fan(plan: CityPlan, incoming: Ints, outgoing: Ints) -> Iterator[str]:
-    """Yield the connections of one expressway node: ramps on the right lanes, mains on the left ones."""
+def _lanes(plan: CityPlan, source: int, target: int, *, to_the_right: bool) -> Iterator[str]:
+    """Yield the connections between two links lane by lane, counted from the right kerb or from the middle."""
     links, ids = plan.links, plan.links.ids
-    for source in incoming:
-        for target in outgoing:
-            lanes_in, lanes_out = int(links.lanes[source]), int(links.lanes[target])
-            from_ramp = len(incoming) > 1 and str(links.highway[source]).endswith("_link")
-            to_ramp = len(outgoing) > 1 and str(links.highway[target]).endswith("_link")
-            for lane in range(min(lanes_in, lanes_out)):
-                right = from_ramp or to_ramp
-                left_in, left_out = (lane, lane) if right else (lanes_in - 1 - lane, lanes_out - 1 - lane)
-                yield (
-                    f'<connection from="{ids[source]}" to="{ids[target]}" fromLane="{left_in}" toLane="{left_out}"/>\n'
-                )
+    lanes_in, lanes_out = int(links.lanes[source]), int(links.lanes[target])
+    for lane in range(min(lanes_in, lanes_out)):
+        start, end = (lane, lane) if to_the_right else (lanes_in - 1 - lane, lanes_out - 1 - lane)
+        yield f'<connection from="{ids[source]}" to="{ids[target]}" fromLane="{start}" toLane="{end}"/>\n'
 
 
 def _by_node(ends: Ints, count: int) -> list[Ints]:

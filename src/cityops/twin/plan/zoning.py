@@ -36,7 +36,10 @@ DISTRICTS = (
 )
 """江城's districts; codes from 71 on are those of development zones."""
 
-STYLES = ("cbd", "old", "mixed", "residential", "industrial", "campus", "park", "rural", "corridor")
+STYLES = ("cbd", "old", "mixed", "residential", "industrial", "campus", "park", "town", "rural", "corridor")
+
+TOWN = 400_000.0
+"""Square metres below which a superblock beyond the built-up edge belongs to a small town."""
 
 _PULLS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "cbd": ((0.13, 0.10, 0.13, 1.5), (0.10, -0.40, 0.09, 1.3), (0.62, -0.30, 0.08, 1.1)),
@@ -73,7 +76,8 @@ class Zoning:
         scores["mixed"] += 0.5 * noise[:, 1]
         names = np.array(list(scores))
         style = names[np.argmax(np.stack(list(scores.values())), axis=0)].astype("<U12")
-        style[self.rural(xy)] = "rural"
+        outside = self.rural(xy)
+        style[outside] = np.where(shapely.area(faces[outside]) < TOWN, "town", "rural")
         hill = shapely.union_all([*self.land.hills, self.land.island]) if self.land.hills else self.land.island
         style[shapely.area(shapely.intersection(faces, hill)) > 0.5 * shapely.area(faces)] = "park"
         inside = shapely.area(shapely.intersection(faces, corridor)) > 0.7 * shapely.area(faces)
