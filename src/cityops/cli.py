@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -57,10 +56,8 @@ def up(
 
     given = {"population": population, "seed": seed, "speed": speed, "ioc_port": port}
     with _plainly():
-        settings = replace(
-            Settings.load(data_dir), **{name: value for name, value in given.items() if value is not None}
-        )  # type: ignore[arg-type]  # names are fields
-        code = runtime_up.up(settings, Display(console), twin=not no_twin)
+        settings = Settings.load(data_dir).with_values({k: str(v) for k, v in given.items() if v is not None})
+        code = runtime_up.up(settings, Display(console), runtime_up.roles(twin=not no_twin))
     raise typer.Exit(code)
 
 

@@ -17,7 +17,7 @@ class SettingsError(ValueError):
 
 
 def default_data_dir() -> Path:
-    """Return the data directory of this machine: CITYOPS_DATA_DIR, else /var/lib/cityops for root, ~/.cityops for a user."""
+    """Return this machine's data directory: CITYOPS_DATA_DIR, else /var/lib/cityops for root, ~/.cityops for others."""
     if given := os.environ.get(ENV_PREFIX + "DATA_DIR"):
         return Path(given).expanduser().absolute()
     return Path("/var/lib/cityops") if hasattr(os, "geteuid") and os.geteuid() == 0 else Path.home() / ".cityops"
@@ -63,7 +63,7 @@ class Settings:
 
     @classmethod
     def load(cls, data_dir: Path | None = None) -> Settings:
-        """Return settings from, in rising order: defaults, the endpoints file, the environment. Raises SettingsError."""
+        """Return settings from (later ones win) defaults, endpoints file, environment. Raises SettingsError."""
         settings = cls(data_dir=(data_dir or default_data_dir()).absolute())
         if settings.endpoints_file.is_file():
             try:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from cityops.runtime.logs import RotatingLog, tail
 from cityops.runtime.nats import EngineMissingError
-from cityops.runtime.process import Child
+from cityops.runtime.process import Child, end_task
 from cityops.runtime.roles import Role
 from cityops.settings import Settings
 from cityops.technology.telemetry import PROGRESS, Log
@@ -92,8 +92,7 @@ class Keeper:
     async def stop(self) -> None:
         """End the role in order, by force after its time."""
         if self._task:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await end_task(self._task)
         if self.child and not await self.child.stop():
             log.warning("role killed: it did not stop in time", kept_role=self.role.name)
         self._log.close()

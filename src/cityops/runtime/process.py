@@ -61,6 +61,13 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     return ask
 
 
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel `task` and return once it has ended; asks again, for a client library may swallow the first asking."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.2)
+
+
 class Child:
     """A running `Program`; its output goes to its role's log, and to `hear`, line by line."""
 

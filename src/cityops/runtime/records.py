@@ -101,11 +101,11 @@ def end_leftovers(folder: Path, *, grace_seconds: float = 8.0) -> list[str]:
 
 
 def session_members(leader: int) -> list[int]:
-    """Return the pids whose session is the one that `leader` led."""
+    """Return the pids that run in the session which `leader` led."""
     members = []
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
-            if os.getsid(pid) == leader:
+            if os.getsid(pid) == leader and _runs(pid):
                 members.append(pid)
     return members
 

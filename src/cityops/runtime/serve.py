@@ -14,6 +14,7 @@ from types import FrameType
 import uvloop
 
 from cityops import flow
+from cityops.runtime.process import end_task
 from cityops.settings import Settings
 from cityops.technology import bus
 from cityops.technology.telemetry import Log, Telemetry, configure_logging
@@ -54,8 +55,7 @@ async def _serve(stage: flow.Stage, telemetry: Telemetry, settings: Settings) ->
         with contextlib.suppress(asyncio.CancelledError):
             await work
     finally:
-        speaking.cancel()
-        await asyncio.wait({speaking})
+        await end_task(speaking)
     log.info("role stopped")
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cityops.runtime import ports, postgres, records
 from cityops.runtime.disk_guard import guard
 from cityops.runtime.keeper import Heartbeats, Keeper, State
+from cityops.runtime.process import end_task
 from cityops.runtime.roles import ROLES, STOP_ORDER
 from cityops.settings import Settings, SettingsError
 from cityops.technology import bus
@@ -94,8 +95,7 @@ class Supervisor:
 
     async def _hush(self) -> None:
         if self._guard:
-            self._guard.cancel()
-            await asyncio.wait({self._guard})
+            await end_task(self._guard)
         if self._bus:
             await self._bus.close()
 

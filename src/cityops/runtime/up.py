@@ -23,7 +23,7 @@ class TwinMissingError(RuntimeError):
 
 
 def roles(*, twin: bool) -> list[str]:
-    """Return the roles to run: all, or without the demo city. Raises TwinMissingError when its wheels are missing."""
+    """Return the platform's roles, with or without the demo city. Raises TwinMissingError when wheels lack."""
     missing = [wheel for module, wheel in _TWIN_NEEDS.items() if find_spec(module) is None]
     if twin and missing:
         raise TwinMissingError(
@@ -32,12 +32,11 @@ def roles(*, twin: bool) -> list[str]:
     return [role.name for role in ROLES if twin or role.name not in ("twin", "city")]
 
 
-def up(settings: Settings, display: Display, *, twin: bool) -> int:
-    """Run the platform until SIGINT or SIGTERM; return the exit code.
+def up(settings: Settings, display: Display, wanted: list[str]) -> int:
+    """Run the roles `wanted` until SIGINT or SIGTERM; return the exit code.
 
-    Raises AlreadyRunningError, StartError, SettingsError, TwinMissingError.
+    Raises AlreadyRunningError, StartError, SettingsError.
     """
-    wanted = roles(twin=twin)
     _allow_open_files()
     settings.log_dir.mkdir(parents=True, exist_ok=True)
     with (settings.log_dir / "supervisor.jsonl").open("a", encoding="utf-8") as log:
