@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-PanelKind = Literal["kpis", "trend", "bars", "list", "hours", "link"]
+from cityops.apps.panels import PanelKind, Text
+
+if TYPE_CHECKING:
+    from cityops.apps.live import Live
+
+GROUP = "cityops.apps"
+LayerKind = Literal["road-state", "points", "image"]
 
 
-@dataclass(frozen=True)
-class Text:
-    """A label in the two languages of the screens."""
-
-    zh: str
-    en: str
+class ManifestError(ValueError):
+    """A manifest that cannot be used; says which app and why."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,70 @@ class Panel:
     title: Text
     column: Literal["left", "right"]
     order: int
-    unit: str = ""
+    unit: Text | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A feed topic: `shape` is its event's dataclass, sent at most once in `every` seconds and only when it changed.
+
+    `contracts` names those whose rows are on the screen once this topic has been sent: the data link's delay is
+    measured there. `whole` says that every event replaces the topic's state.
+    """
+
+    name: str
+    shape: type
+    every: float
+    contracts: Sequence[str] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class LegendItem:
+    """One line of a layer's legend: the value in the data, its name, and the colour it is drawn in."""
+
+    value: int
+    label: Text
+    color: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A map layer: roads painted by a topic's state, points of a topic, or an image at `/v1/map/<id>.png`."""
+
+    id: str
+    kind: LayerKind
+    title: Text
+    topic: str
+    legend: Sequence[LegendItem] = ()
+    shown: bool = True
 
 
 @dataclass(frozen=True)
 class App:
-    """An app's manifest. `live` is the dotted name of a class that turns contract changes into layers and panels."""
+    """An app's manifest. `live` is `package.module:Class` of its live part (see `cityops.apps.live.Live`)."""
 
     name: str
     title: Text
     contracts: Path
+    reads: Sequence[str] = ()
+    topics: Sequence[Topic] = ()
     panels: Sequence[Panel] = ()
-    topics: Sequence[str] = ()
+    layers: Sequence[Layer] = ()
     live: str = ""
+
+    def live_class(self) -> type[Live] | None:
+        """Return the class of the live part, None for an app that shows nothing. Raises ManifestError."""
+        if not self.live:
+            return None
+        module, _, name = self.live.partition(":")
+        try:
+            found: type[Live] = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ManifestError(f"app {self.name}: live part {self.live!r} cannot be loaded ({error})") from error
+        return found
 
 
 def installed() -> list[App]:
     """Return the manifests of every installed app, in the order of their names."""
-    return sorted((entry.load() for entry in entry_points(group="cityops.apps")), key=lambda app: app.name)
+    return sorted((entry.load() for entry in entry_points(group=GROUP)), key=lambda app: app.name)
