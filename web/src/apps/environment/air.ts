@@ -1,0 +1,67 @@
+// Air stations: their index in a disc that takes colour only from 轻度污染 (level 3) on.
+import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
+import { watch } from 'vue'
+import { stations } from '../../feed/live.ts'
+import { locale, pick } from '../../i18n/index.ts'
+import { CHOSEN, HALO, LABEL_DIM } from '../../map/palette.ts'
+import { textSize } from '../../map/style.ts'
+
+export const AIR_SOURCES: Record<string, SourceSpecification> = {
+  air: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
+}
+
+export const AIR_LAYERS: Layer[] = [
+  {
+    id: 'air',
+    type: 'symbol',
+    source: 'air',
+    layout: {
+      'icon-image': ['concat', 'air-', ['get', 'sprite']],
+      'icon-allow-overlap': true,
+      'text-field': ['get', 'index'],
+      'text-font': ['Bold'],
+      'text-size': textSize(18),
+      'text-allow-overlap': true,
+    },
+    paint: { 'text-color': CHOSEN },
+  },
+  {
+    id: 'air-name',
+    type: 'symbol',
+    source: 'air',
+    minzoom: 12.4,
+    layout: {
+      'text-field': ['get', 'name'],
+      'text-font': ['Regular'],
+      'text-size': textSize(18),
+      'text-anchor': 'top',
+      'text-offset': [0, 1.3],
+      'text-max-width': 8,
+      'text-optional': true,
+    },
+    paint: { 'text-color': LABEL_DIM, 'text-halo-color': HALO, 'text-halo-width': 1.6 },
+  },
+]
+
+const sprite = (stale: boolean, level: number | null): string => (stale ? 'stale' : level !== null && level >= 3 ? String(level) : 'normal')
+
+/** Shows the stations and follows them; returns what ends it. */
+export function driveAir(map: GlMap): () => void {
+  return watch(
+    [stations, locale],
+    () => {
+      const features = stations.value.map((station) => ({
+        type: 'Feature' as const,
+        geometry: { type: 'Point' as const, coordinates: [station.lon, station.lat] },
+        properties: {
+          id: station.id,
+          name: pick(station.name),
+          index: station.aqi === null ? '—' : String(station.aqi),
+          sprite: sprite(station.stale, station.level),
+        },
+      }))
+      void (map.getSource('air') as GeoJSONSource).setData({ type: 'FeatureCollection', features })
+    },
+    { immediate: true },
+  )
+}

@@ -1,0 +1,96 @@
+// The city now, as the feed tells it: plain tables for what moves, shallow refs for what panels show.
+import { computed, shallowReactive, shallowRef } from 'vue'
+import type { AirStation, Alert, DataLink, Los, PanelInfo, TickerItem, UnitKind, UnitRow } from '../api/types.ts'
+import { Feed, type Envelope } from './feed.ts'
+import { Signal } from './signal.ts'
+
+export type Mode = 'live' | 'replay' | 'drill'
+
+export interface Unit {
+  id: string
+  kind: UnitKind
+  lon: number
+  lat: number
+  heading: number
+  speed: number | null
+  stale: boolean
+  heardAt: number
+}
+
+type Delta<T> = Envelope & { set?: T[]; del?: string[] }
+
+const NOTICES_KEPT = 30
+
+export const linksChanged = new Signal<{ pairs: readonly number[]; full: boolean }>()
+export const unitsChanged = new Signal<{ moved: readonly Unit[]; gone: readonly string[]; full: boolean }>()
+
+/** Level of service by link number (`fid`); a link never heard of has none. */
+export const los = new Map<number, Los>()
+export const units = new Map<string, Unit>()
+export const unitCount = shallowRef(0)
+export const stations = shallowRef<readonly AirStation[]>([])
+export const alerts = shallowRef<readonly Alert[]>([])
+export const notices = shallowRef<readonly TickerItem[]>([])
+export const panels = shallowReactive(new Map<string, unknown>())
+export const dataLink = shallowRef<DataLink>()
+export const mode = shallowRef<Mode>('live')
+
+/** The server's clock (epoch ms), ticking once a second. */
+export const now = shallowRef(Date.now())
+
+const feed = new Feed()
+export const feedState = feed.state
+export const isLive = computed(() => feed.state.value === 'live')
+
+function onLinks({ set = [], full }: Envelope & { set?: number[] }): void {
+  if (full) los.clear()
+  for (let i = 0; i < set.length; i += 2) los.set(set[i]!, set[i + 1] as Los)
+  linksChanged.emit({ pairs: set, full: full === true })
+}
+
+function onUnits({ t, set = [], del = [], full }: Delta<UnitRow>): void {
+  if (full) units.clear()
+  for (const id of del) units.delete(id)
+  const moved = set.map(([id, kind, lon, lat, heading, speed, stale]): Unit => {
+    const unit = { id, kind, lon, lat, heading: heading ?? 0, speed, stale, heardAt: t }
+    units.set(id, unit)
+    return unit
+  })
+  unitCount.value = units.size
+  unitsChanged.emit({ moved, gone: del, full: full === true })
+}
+
+/** Returns the rows after a change: those set replace or join, those deleted go. */
+export function changed<T extends { id: string }>(before: readonly T[], { set = [], del = [], full }: Delta<T>): T[] {
+  const byId = new Map((full ? [] : before).map((row) => [row.id, row]))
+  for (const row of set) byId.set(row.id, row)
+  for (const id of del) byId.delete(id)
+  return [...byId.values()]
+}
+
+/** Opens the feed for what is published of the page's topics; called once, when city and panels are known. */
+export function startLive(published: readonly string[], shown: readonly PanelInfo[]): void {
+  const on = <T extends Envelope>(topic: string, handler: (data: T) => void): void => {
+    if (published.includes(topic)) feed.on(topic, handler)
+  }
+  on('clock', (data: Envelope & { mode: Mode }) => {
+    now.value = data.t
+    mode.value = data.mode
+  })
+  on('traffic.links', onLinks)
+  on('units', onUnits)
+  on('air', (data: Delta<AirStation>) => {
+    stations.value = changed(stations.value, data)
+  })
+  on('alerts', (data: Delta<Alert>) => {
+    alerts.value = changed(alerts.value, data).sort((a, b) => a.severity - b.severity || b.observed_at - a.observed_at)
+  })
+  on('ticker', ({ items }: Envelope & { items: TickerItem[] }) => {
+    notices.value = items.slice(0, NOTICES_KEPT)
+  })
+  on('link', (data: Envelope & DataLink) => {
+    dataLink.value = data
+  })
+  for (const { id, topic } of shown) on(topic, (data: Envelope) => panels.set(id, data))
+  feed.start()
+}

@@ -1,0 +1,2 @@
+// placeholder for type check
+export { createView } from './glmap.ts'

@@ -1,0 +1,208 @@
+// The city's map in WebGL: base style, the apps' layers, what is chosen, and the camera.
+import { addProtocol, Map as GlMap, setWorkerUrl, type GeoJSONSource, type MapGeoJSONFeature, type MapMouseEvent } from 'maplibre-gl'
+import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?url'
+import { Protocol } from 'pmtiles'
+import { watch } from 'vue'
+import type { CityInfo, LayerInfo } from '../api/types.ts'
+import { AIR_LAYERS, AIR_SOURCES, driveAir } from '../apps/environment/air.ts'
+import { chooseRoad, driveRoads, paintRoads, ROAD_LAYERS, roadLayers } from '../apps/traffic/roads.ts'
+import { alerts, stations, units } from '../feed/live.ts'
+import { locale, t } from '../i18n/index.ts'
+import { ALERT_LAYERS, ALERT_SOURCES, driveAlerts } from './alerts.ts'
+import { pictureOn } from './image.ts'
+import { CHOSEN } from './palette.ts'
+import { PLACE_LAYERS } from './places.ts'
+import { choose, chosen, type Chosen } from './selection.ts'
+import { shown } from './shown.ts'
+import { addSprites } from './sprites.ts'
+import { baseStyle, fontFaces, scaled, UNDER_BUILDINGS, UNDER_LABELS } from './style.ts'
+import { driveUnits, UNIT_LAYERS, UNIT_SOURCES } from './units.ts'
+import type { CityView } from './view.ts'
+import type { Zone } from './zone.ts'
+
+/** Layers that a click asks, nearest to the eye first. */
+const POINT_LAYERS = { alert: 'alert', unit: 'unit', 'unit-vehicle': 'unit', 'unit-dot': 'unit', air: 'air', place: 'place' } as const
+const REACH_PX = 6
+const POINTS: Record<string, readonly string[]> = {
+  units: UNIT_LAYERS.map((layer) => layer.id),
+  alerts: ALERT_LAYERS.map((layer) => layer.id),
+  air: AIR_LAYERS.map((layer) => layer.id),
+}
+const BASE: Record<string, readonly string[]> = {
+  places: PLACE_LAYERS.map((layer) => layer.id),
+  buildings: ['building'],
+  volumes: ['building-volume'],
+  districts: ['district-line', 'district-name'],
+}
+
+setWorkerUrl(workerUrl)
+addProtocol('pmtiles', new Protocol().tile)
+
+function chosenOf(kind: (typeof POINT_LAYERS)[keyof typeof POINT_LAYERS], { properties }: MapGeoJSONFeature, at: [number, number]): Chosen {
+  const [lon, lat] = at
+  return { kind, id: String(properties['id'] ?? properties['place_id']), lon, lat, facts: properties }
+}
+
+function linkOf({ id, properties }: MapGeoJSONFeature, { lng, lat }: { lng: number; lat: number }): Chosen {
+  return { kind: 'link', id: String(properties['link_id']), fid: Number(id), lon: lng, lat, facts: properties }
+}
+
+class GlView implements CityView {
+  private readonly map: GlMap
+  private readonly city: CityInfo
+  private zone: Zone
+  private readonly endings: (() => void)[] = []
+
+  constructor(container: HTMLElement, city: CityInfo, zone: Zone) {
+    this.city = city
+    this.zone = zone
+    const [west, south, east, north] = city.bounds
+    const [dx, dy] = [(east - west) * 0.6, (north - south) * 0.6]
+    this.map = new GlMap({
+      container,
+      style: baseStyle(city.tiles ?? '/v1/tiles/tiles.pmtiles', locale(), zone.scale),
+      bounds: city.bounds,
+      fitBoundsOptions: { padding: zone.padding },
+      maxBounds: [west - dx, south - dy, east + dx, north + dy],
+      attributionControl: false,
+      renderWorldCopies: false,
+      fadeDuration: 0,
+      maxZoom: 18.5,
+      maxPitch: 60,
+      locale: { 'Map.Title': t('map.title') },
+    })
+  }
+
+  async ready(layers: readonly LayerInfo[]): Promise<void> {
+    await this.map.once('style.load')
+    const map = this.map
+    addSprites(map, this.zone.scale)
+    for (const [id, source] of Object.entries({ ...UNIT_SOURCES, ...AIR_SOURCES, ...ALERT_SOURCES })) map.addSource(id, source)
+    map.addSource('chosen', { type: 'geojson', data: { type: 'FeatureCollection', features: [] } })
+    for (const layer of roadLayers()) map.addLayer(layer, UNDER_LABELS)
+    map.moveLayer('building-volume', UNDER_LABELS)
+    for (const layer of [...PLACE_LAYERS, ...UNIT_LAYERS, ...AIR_LAYERS]) map.addLayer(layer)
+    map.addLayer({
+      id: 'chosen',
+      type: 'circle',
+      source: 'chosen',
+      paint: {
+        'circle-radius': scaled(22),
+        'circle-opacity': 0,
+        'circle-stroke-color': CHOSEN,
+        'circle-stroke-width': scaled(2.2),
+      },
+    })
+    for (const layer of ALERT_LAYERS) map.addLayer(layer)
+    this.follow(layers)
+    map.on('click', (event) => choose(this.at(event)))
+    if (chosen.value) this.show(chosen.value)
+  }
+
+  home(): void {
+    this.map.fitBounds(this.city.bounds, { padding: this.zone.padding, pitch: 0, bearing: 0, duration: 0 })
+  }
+
+  zoomBy(steps: number): void {
+    this.map.zoomTo(this.map.getZoom() + steps, { duration: 250 })
+  }
+
+  resize(zone: Zone): void {
+    this.zone = zone
+    this.map.setGlobalStateProperty('scale', zone.scale)
+    this.map.resize()
+    this.home()
+  }
+
+  addFonts(slices: readonly { url: string; ranges: string[] }[]): void {
+    this.map.setFontFaces(fontFaces(slices))
+  }
+
+  close(): void {
+    for (const end of this.endings) end()
+    this.map.remove()
+  }
+
+  private follow(layers: readonly LayerInfo[]): void {
+    const map = this.map
+    this.endings.push(
+      driveRoads(map),
+      driveUnits(map),
+      driveAir(map),
+      driveAlerts(map),
+      watch(chosen, (next) => this.show(next)),
+      watch(locale, (language) => map.setGlobalStateProperty('language', language)),
+    )
+    const on = (id: string, apply: (visible: boolean) => void): void => {
+      this.endings.push(watch(() => shown[id] ?? true, apply, { immediate: true }))
+    }
+    for (const layer of layers) {
+      if (layer.kind === 'road-state') on(layer.id, (visible) => paintRoads(map, visible ? layer.legend : []))
+      else if (layer.kind === 'points') on(layer.id, (visible) => this.setVisible(POINTS[layer.topic] ?? [], visible))
+      else if (layer.image) this.picture(layer.id, layer.image, on)
+    }
+    for (const [id, names] of Object.entries(BASE)) on(id, (visible) => this.setVisible(names, visible))
+    on('volumes', (visible) => map.easeTo({ pitch: visible ? 50 : 0, duration: 400 }))
+  }
+
+  private picture(id: string, address: string, on: (id: string, apply: (visible: boolean) => void) => void): void {
+    const refresh = pictureOn(this.map, `picture-${id}`, address, UNDER_BUILDINGS)
+    on(id, (visible) => {
+      if (visible) void refresh()
+      this.setVisible([`picture-${id}`], visible)
+    })
+    this.endings.push(watch(stations, () => shown[id] && void refresh()))
+  }
+
+  private setVisible(names: readonly string[], visible: boolean): void {
+    for (const name of names) {
+      if (this.map.getLayer(name)) this.map.setLayoutProperty(name, 'visibility', visible ? 'visible' : 'none')
+    }
+  }
+
+  private at({ point: { x, y }, lngLat }: MapMouseEvent): Chosen | undefined {
+    const box: [[number, number], [number, number]] = [
+      [x - REACH_PX, y - REACH_PX],
+      [x + REACH_PX, y + REACH_PX],
+    ]
+    const layers = [...Object.keys(POINT_LAYERS), ...ROAD_LAYERS].filter((id) => this.map.getLayer(id))
+    const found = this.map.queryRenderedFeatures(box, { layers })
+    for (const [layer, kind] of Object.entries(POINT_LAYERS)) {
+      const feature = found.find((one) => one.layer.id === layer)
+      if (feature?.geometry.type === 'Point') return chosenOf(kind, feature, feature.geometry.coordinates as [number, number])
+    }
+    const road = found.find((one) => one.layer.source === 'city' && one.sourceLayer === 'road')
+    return road && linkOf(road, lngLat)
+  }
+
+  private show(next: Chosen | undefined): void {
+    chooseRoad(this.map, next?.fid)
+    const point = next && next.kind !== 'link' ? placed(next) : undefined
+    const features = point ? [{ type: 'Feature' as const, geometry: { type: 'Point' as const, coordinates: point }, properties: {} }] : []
+    void (this.map.getSource('chosen') as GeoJSONSource).setData({ type: 'FeatureCollection', features })
+    const goal = next && (point ?? (next.lon !== undefined && next.lat !== undefined ? ([next.lon, next.lat] as const) : undefined))
+    if (goal && !this.inView(goal)) {
+      const { padding } = this.zone
+      this.map.easeTo({ center: [...goal] as [number, number], zoom: Math.max(this.map.getZoom(), 14), padding, duration: 600 })
+    }
+  }
+
+  /** Whether a place is in the part of the map that no panel covers. */
+  private inView([lon, lat]: readonly [number, number]): boolean {
+    const { x, y } = this.map.project([lon, lat])
+    const { clientWidth, clientHeight } = this.map.getContainer()
+    const { left, right, top, bottom } = this.zone.padding
+    return x > left && x < clientWidth - right && y > top && y < clientHeight - bottom
+  }
+}
+
+function placed(next: Chosen): [number, number] | undefined {
+  const known = next.kind === 'unit' ? units.get(next.id) : next.kind === 'air' ? stations.value.find((one) => one.id === next.id) : alerts.value.find((one) => one.id === next.id)
+  const [lon, lat] = [known?.lon ?? next.lon, known?.lat ?? next.lat]
+  return lon === undefined || lat === undefined ? undefined : [lon, lat]
+}
+
+/** Returns the map of `city` drawn into `container`. */
+export function createView(container: HTMLElement, city: CityInfo, zone: Zone): CityView {
+  return new GlView(container, city, zone)
+}
