@@ -9,10 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from tests.engines import Engines
 
 from cityops.technology import database
 from cityops.technology.jobs import LoadJob
-from tests.engines import Engines
 
 pytestmark = pytest.mark.engine
 

@@ -55,7 +55,7 @@ ROLES: tuple[Role, ...] = (
     Role("city", "the demo city's plan", (), _serve("city"), once=True),
     Role("pipeline", "decode, check, store", ("migrate",), _serve("pipeline", stop_seconds=15.0)),
     Role("edge", "devices over HTTP", ("migrate",), _serve("edge"), _edge_ok),
-    Role("ioc", "screens", ("migrate", "city"), _serve("ioc"), _ioc_ok),
+    Role("ioc", "screens", ("migrate",), _serve("ioc"), _ioc_ok),
     Role("twin", "the demo city", ("pipeline", "edge", "ioc", "city"), _serve("twin")),
 )
 BY_NAME = {role.name: role for role in ROLES}

@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -127,7 +128,7 @@ async def connect(settings: Settings, role: str, *, within: float | None = 30.0)
                 disconnected_cb=on_disconnected,
                 reconnected_cb=on_reconnected,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type]  # annotated int, slept as float
                 connect_timeout=5,
                 pending_size=4 * MAX_PAYLOAD,
             )
@@ -215,8 +216,9 @@ def log_is_full(error: BaseException) -> bool:
     return isinstance(error, APIError) and error.err_code in _NO_ROOM
 
 
-async def open_mqtt_session(host: str, port: int, *, client_id: str = "cityops-setup", within: float = 5.0) -> None:
+async def open_mqtt_session(host: str, port: int, *, within: float = 5.0) -> None:
     """Open and close one MQTT 3.1.1 session, on which the gateway makes its streams. Raises BusError."""
+    client_id = f"cityops-{token_hex(8)}"  # a second session of one name would end the first
     payload = len(client_id).to_bytes(2, "big") + client_id.encode()
     body = _MQTT_CONNECT + payload
     try:

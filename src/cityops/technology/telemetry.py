@@ -36,7 +36,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        line.update(getattr(record, _FIELDS, {}))
+        line |= {name: value for name, value in getattr(record, _FIELDS, {}).items() if name not in line}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -76,6 +76,8 @@ def configure_logging(role: str, stream: TextIO | None = None, level: int | str 
     logging.basicConfig(
         level=level or os.environ.get("CITYOPS_LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True
     )
+    for talkative in ("alembic", "uvicorn.error", "httpx"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 class Telemetry:
