@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry import LineString
 
 from cityops.twin.plan.curves import Floats, resample, rotate
-from cityops.twin.plan.model import Buildings, Geometries
+from cityops.twin.plan.model import Bools, Buildings, Geometries
 from cityops.twin.plan.sites import Blocks
 
 STOREY = 3.0
@@ -93,11 +93,9 @@ def build_up(
         use.append(pattern.use)
         owner.append(row)
         counts.append(len(placed))
-    corners = np.concatenate(boxes)
-    geometry = shapely.polygons(corners)
     rows = np.repeat(owner, counts)
     shapely.prepare(plots)
-    stands = shapely.contains(plots[rows], geometry)
+    geometry, stands = _fitted(np.concatenate(boxes), plots[rows])
     uses = np.repeat(np.asarray(use, "<U12"), counts)
     homes, home_heights = _farmhouses(lanes, kept_free, rng)
     return (
@@ -108,6 +106,22 @@ def build_up(
         ),
         np.concatenate([rows[stands], np.full(len(homes), -1)]),
     )
+
+
+def _fitted(corners: Floats, plots: Geometries) -> tuple[Geometries, Bools]:
+    """Return the footprints and which of them stand within their plots, those that stick out cut to half if that helps."""
+    geometry = np.asarray(shapely.polygons(corners), object)
+    stands = shapely.contains(plots, geometry)
+    for moved, kept in (([0, 3], [1, 2]), ([1, 2], [0, 3])):
+        half = corners[~stands].copy()
+        half[:, moved] += 0.45 * (half[:, kept] - half[:, moved])
+        half[:, 4] = half[:, 0]
+        smaller = np.asarray(shapely.polygons(half), object)
+        rows = np.flatnonzero(~stands)
+        fits = shapely.contains(plots[rows], smaller)
+        geometry[rows[fits]] = smaller[fits]
+        stands[rows[fits]] = True
+    return geometry, stands
 
 
 def plots_of(blocks: Blocks, kept_free: Geometries) -> Geometries:

@@ -1,136 +1,165 @@
-"""江城 from a seed: a first rough grid city; the organic one takes its place behind the same function."""
+"""江城 from a seed: land, frame of streets, network, blocks, buildings, people and places, in that order."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import shapely
 
 from cityops.technology.geo.coordinates import LocalPlane
-from cityops.twin.plan.model import MAJOR, Buildings, CityPlan, District, Links, Name, Nodes, Place, Zone
+from cityops.twin.plan import facilities
+from cityops.twin.plan.buildings import build_up, plots_of
+from cityops.twin.plan.model import Area, CityPlan, District, Geometries, Links, Name, Nodes
+from cityops.twin.plan.names import HILLS, ISLAND, LAKES, PARKS, RIVER, TRIBUTARY, NamePool, romanised
+from cityops.twin.plan.naming import bridges, name_links
+from cityops.twin.plan.network import SPEED_KMH, Network, build_network
+from cityops.twin.plan.people import settle
+from cityops.twin.plan.sites import Blocks, allot
+from cityops.twin.plan.skeleton import draw_skeleton
+from cityops.twin.plan.terrain import Terrain, shape_terrain
+from cityops.twin.plan.zoning import DISTRICTS, Zoning, centre, district_of, draw_districts
 
-SPEED = {"trunk": 80.0, "primary": 60.0, "secondary": 50.0, "tertiary": 40.0, "residential": 30.0}
-LANES = {"trunk": 3, "primary": 3, "secondary": 2, "tertiary": 2, "residential": 1}
+CITY = Name("江城", "Jiangcheng")
+DIVISION = "421400"
+"""A code of Hubei's range that no prefecture bears: the city is nobody's."""
+ORIGIN = LocalPlane(113.300, 30.200)
+SMALLEST, LARGEST = 20_000, 5_000_000
+
+HALF_WIDTH = {"motorway": 9.0, "trunk": 9.0, "primary": 19.0, "secondary": 14.0, "tertiary": 9.0, "residential": 6.5}
+"""Metres from a street's middle line that its carriageway, footway and verge take."""
+
+
+class PlanError(ValueError):
+    """A city that cannot be planned; says why."""
 
 
 def generate(population: int, seed: int) -> CityPlan:
-    """Return the plan of a city of `population` people; the same arguments always give the same city."""
-    rng = np.random.default_rng(seed)
-    plane = LocalPlane(113.3, 30.2)
-    side = max(int(66 * np.sqrt(population / 300_000)), 12)
-    step = 150.0
-    grid = (np.arange(side) - (side - 1) / 2) * step
-    gx, gy = (a.ravel() for a in np.meshgrid(grid, grid))
-    x = gx + 120 * np.sin(gy / 1700) + 60 * np.sin(gx / 900)
-    y = gy + 120 * np.sin(gx / 1500) + 60 * np.sin(gy / 1100)
-    rank = np.array(
-        [0 if i % 16 == 8 else 1 if i % 8 == 0 else 2 if i % 4 == 0 else 3 if i % 2 == 0 else 4 for i in range(side)]
-    )
-    names_of = ["trunk", "primary", "secondary", "tertiary", "residential"]
-    names = [
-        Name(f"{'纵' if k else '横'}{i + 1}路", f"{'Zong' if k else 'Heng'} {i + 1} Road")
-        for k in (0, 1)
-        for i in range(side)
+    """Return the plan of 江城 with `population` people; the same arguments always give the same city.
+
+    Raises PlanError when the population is not between SMALLEST and LARGEST.
+    """
+    if not SMALLEST <= population <= LARGEST:
+        raise PlanError(f"population {population}: a city of {SMALLEST:,} to {LARGEST:,} people can be planned")
+    rng = np.random.default_rng([seed, 0])
+    land = shape_terrain(5000.0 * float(np.sqrt(population / 300_000)), rng)
+    frame = draw_skeleton(land, rng)
+    zoning = Zoning(land, frame.urban, rng)
+    net = build_network(land, frame, zoning, rng)
+    great = [
+        line
+        for line, owner in zip(frame.draft.lines, frame.draft.owners, strict=True)
+        if net.streets[owner].highway == "primary"
     ]
-    a, b, line = [], [], []
-    for row in range(side):
-        for column in range(side):
-            node = row * side + column
-            if column + 1 < side:
-                a.append(node), b.append(node + 1), line.append(row)
-            if row + 1 < side:
-                a.append(node), b.append(node + side), line.append(side + column)
-    a, b, line = np.array(a), np.array(b), np.array(line)
-    classes = np.array([names_of[rank[n % side]] for n in line])
-    start, end = np.concatenate([a, b]).astype(np.int32), np.concatenate([b, a]).astype(np.int32)
-    highway, name = np.tile(classes, 2), np.tile(line, 2).astype(np.int32)
-    geometry = shapely.linestrings(
-        np.stack([np.column_stack([x[start], y[start]]), np.column_stack([x[end], y[end]])], 1)
-    )
-    quarter = ((x[start] > 0) + 2 * (y[start] > 0)).astype(np.int32)
+    grounds = draw_districts(land, [*great, *(way.line for way in frame.expressways)])
+    pool = NamePool(rng)
+    names, link_names = name_links(net, land, pool)
+    middles = shapely.get_coordinates(shapely.line_interpolate_point(net.line, 0.5, normalized=True))
     links = Links(
-        start,
-        end,
-        highway,
-        name,
-        np.array([LANES[h] for h in highway], np.uint8),
-        np.array([SPEED[h] for h in highway]),
-        np.zeros(len(start), bool),
-        np.zeros(len(start), np.int8),
-        quarter,
-        np.asarray(geometry, object),
+        net.from_node,
+        net.to_node,
+        net.highway,
+        link_names,
+        net.lanes.astype(np.uint8),
+        np.array([SPEED_KMH[str(h)] for h in net.highway]),
+        net.oneway,
+        net.level.astype(np.int8),
+        district_of(grounds, middles),
+        net.line,
     )
-    lines = rank[np.arange(side)]
-    signal = (lines[np.arange(side * side) // side] <= 3) & (lines[np.arange(side * side) % side] <= 3)
-    nodes = Nodes(x, y, signal)
-    half = step * side / 2 + 400
+    nodes = Nodes(net.xy[:, 0], net.xy[:, 1], net.signal)
+    blocks = _blocks(net, land, grounds, population, rng)
+    kept_free = _kept_free(links, land)
+    tracks = facilities.pitches(blocks, plots_of(blocks, kept_free))
+    heart = np.array(centre(land).coords[0])
+    buildings, block_of = build_up(blocks, np.concatenate([kept_free, tracks]), frame.lanes, heart, land.radius, rng)
+    zones, people = settle(buildings, block_of, blocks, net, links, population, grounds)
     districts = [
-        District(
-            f"42140{n + 2}",
-            Name(zh, en),
-            shapely.box(-half * (1 - n % 2), -half * (1 - n // 2), half * (n % 2), half * (n // 2)),
-            population // 4,
-        )
-        for n, (zh, en) in enumerate(
-            [("南湖区", "Nanhu"), ("高新区", "Gaoxin"), ("望江区", "Wangjiang"), ("青云区", "Qingyun")]
-        )
+        District(f"{DIVISION[:4]}{d.code:02d}", d.name, ground, int(n))
+        for d, ground, n in zip(DISTRICTS, grounds, people, strict=True)
     ]
-    places = [
-        Place(f"DET{n + 1:05d}", "detector", names[name[row]], *middle, int(quarter[row]), int(row))
-        for n, row in enumerate(np.flatnonzero(np.isin(highway, list(MAJOR))))
-        for middle in [geometry[row].interpolate(0.5, True).coords[0]]
-    ]
-    places += [
-        Place(f"SIG{n + 1:05d}", "signal", Name("路口", "Junction"), x[i], y[i], 0, -1, {"node_id": nodes.ids[i]})
-        for n, i in enumerate(np.flatnonzero(signal))
-    ]
-    for n in range(12):
-        u, v = rng.uniform(-half * 0.8, half * 0.8, 2)
-        places.append(
-            Place(
-                f"AIR{n + 1:02d}",
-                "air_station",
-                Name(f"监测站{n + 1}", f"Station {n + 1}"),
-                u,
-                v,
-                int((u > 0) + 2 * (v > 0)),
-            )
-        )
-    zones = []
-    block = (x[start] // 600).astype(int) * 1000 + (y[start] // 600).astype(int)
-    for n, key in enumerate(np.unique(block)):
-        rows = np.flatnonzero((block == key) & np.isin(highway, ["residential", "tertiary"])).astype(np.int32)
-        if len(rows):
-            zones.append(
-                Zone(
-                    f"Z{n + 1:04d}",
-                    float(x[start[rows]].mean()),
-                    float(y[start[rows]].mean()),
-                    1.0,
-                    float(np.exp(-np.hypot(x[start[rows]].mean(), y[start[rows]].mean()) / 2000)),
-                    rows,
-                )
-            )
-    people, work = sum(z.residents for z in zones), sum(z.jobs for z in zones)
-    zones = [
-        Zone(z.id, z.x, z.y, z.residents * population / people, z.jobs * population * 0.5 / work, z.links)
-        for z in zones
-    ]
+    green = _green(land, blocks, net, tracks, kept_free)
+    register = facilities.Register(CITY, districts)
+    facilities.public_services(register, blocks, facilities.Streets(links, names), population, rng)
+    facilities.parks(register, green)
+    facilities.sensors(register, blocks, population, rng)
+    for name, x, y, link in bridges(net, names, link_names, land):
+        register.add("bridge", name, x, y, link)
+    facilities.instruments(register, nodes, links, names, rng)
     return CityPlan(
-        "jiangcheng",
-        Name("江城", "Jiangcheng"),
-        "421400",
-        "Asia/Shanghai",
-        population,
-        f"generated:seed={seed}",
-        plane,
-        (-half, -half, half, half),
-        names,
-        nodes,
-        links,
-        Buildings(np.empty(0, object), np.empty(0), np.empty(0, "<U8")),
-        [],
-        [],
-        places,
-        districts,
-        zones,
+        id="jiangcheng",
+        name=CITY,
+        division_code=DIVISION,
+        timezone="Asia/Shanghai",
+        population=population,
+        source=f"generated:seed={seed}",
+        plane=ORIGIN,
+        extent=_extent(land),
+        names=names,
+        nodes=nodes,
+        links=links,
+        buildings=buildings,
+        water=_water(land),
+        green=green,
+        places=register.places,
+        districts=districts,
+        zones=zones,
     )
+
+
+def _extent(land: Terrain) -> tuple[float, float, float, float]:
+    west, south, east, north = shapely.bounds(land.limits)
+    margin = 0.08 * land.radius
+    return (float(west - margin), float(south - margin), float(east + margin), float(north + margin))
+
+
+def _blocks(
+    net: Network, land: Terrain, grounds: Sequence[shapely.Polygon], population: int, rng: np.random.Generator
+) -> Blocks:
+    """Return the blocks of the city, each with the style of the superblock it lies in."""
+    ground = net.blocks[(shapely.area(net.blocks) > 1200.0) & (shapely.area(net.blocks) < 400_000.0)]
+    ground = ground[shapely.area(shapely.intersection(ground, land.water)) < 0.3 * shapely.area(ground)]
+    middles = shapely.point_on_surface(ground)
+    block, face = shapely.STRtree(net.faces).query(middles, predicate="intersects")
+    _, first = np.unique(block, return_index=True)
+    block, face = block[first], face[first]
+    xy = shapely.get_coordinates(middles[block])
+    district = district_of(list(grounds), xy)
+    return allot(ground[block], net.styles[face], face.astype(np.int32), district, population, len(grounds), rng)
+
+
+def _kept_free(links: Links, land: Terrain) -> Geometries:
+    """Return the ground on which nothing is built: streets with their verges, water with its banks, hills."""
+    once = links.oneway | (links.from_node < links.to_node)
+    width = np.array([HALF_WIDTH.get(str(h), 6.0) for h in links.highway[once]])
+    streets = shapely.buffer(links.geometry[once], width, cap_style="flat")
+    wet = shapely.get_parts(land.water.buffer(15.0))
+    return np.concatenate([streets, wet, np.asarray(land.hills, object)])
+
+
+def _water(land: Terrain) -> list[Area]:
+    areas = [Area("river", RIVER, land.river_area), Area("river", TRIBUTARY, land.tributary_area)]
+    for n, lake in enumerate(land.lakes):
+        zh = LAKES[n % len(LAKES)]
+        areas.append(Area("lake", Name(zh, romanised(zh[:-1]) + " Lake"), lake))
+    return areas
+
+
+def _green(land: Terrain, blocks: Blocks, net: Network, tracks: Geometries, kept_free: Geometries) -> list[Area]:
+    areas = [
+        Area("forest", Name(zh, romanised(zh[:-1]) + " Hill"), hill)
+        for zh, hill in zip(HILLS, land.hills, strict=False)
+    ]
+    areas.append(Area("park", ISLAND, land.island))
+    rows = blocks.of("park")
+    rows = rows[np.argsort(-shapely.area(blocks.ground[rows]))]
+    lawns = plots_of(replace(blocks, ground=blocks.ground[rows]), kept_free)
+    for n, lawn in enumerate(lawns):
+        if not lawn.is_empty:
+            zh = PARKS[n] + "公园" if n < len(PARKS) else ""
+            areas.append(Area("park", Name(zh, romanised(PARKS[n]) + " Park" if zh else ""), lawn.buffer(-4).buffer(4)))
+    areas += [Area("pitch", Name("", ""), track) for track in tracks]
+    belts = shapely.get_parts(net.corridor.difference(shapely.union_all([land.water, *land.hills])))
+    areas += [Area("belt", Name("", ""), belt) for belt in belts if belt.area > 2000]
+    return [area for area in areas if not area.geometry.is_empty]

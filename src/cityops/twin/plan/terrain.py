@@ -56,8 +56,9 @@ def shape_terrain(radius: float, rng: np.random.Generator) -> Terrain:
     tributary_area = tributary.buffer(float(np.clip(0.0085 * radius, 18, 70)))
     turn = _turn(flow)
     river, tributary, bar = (turn(shape) for shape in (river, tributary, bar))
-    river_area = turn(river_area).intersection(limits)
-    tributary_area = turn(tributary_area).intersection(limits).difference(river_area)
+    beyond = limits.buffer(0.35 * radius)
+    river_area = turn(river_area).intersection(beyond)
+    tributary_area = turn(tributary_area).intersection(beyond).difference(river_area)
     banks = _banks(limits, river, tributary, rotate(np.array([[middle[0], middle[1]]]), flow)[0])
     wet = shapely.union_all([river_area, tributary_area])
     river_area = river_area.difference(bar)
@@ -68,7 +69,7 @@ def shape_terrain(radius: float, rng: np.random.Generator) -> Terrain:
 
 def _river(radius: float, rng: np.random.Generator) -> LineString:
     """Return the river's centre line, flowing along +x, south of the origin."""
-    x = np.linspace(-1.7, 1.7, 9) * radius
+    x = np.linspace(-2.2, 2.2, 9) * radius
     y = (-0.24 - 0.02 * rng.normal()) * radius + rng.normal(0, 0.11, 9) * radius * np.array(
         [2, 1.6, 1.2, 0.7, 0.1, 0.7, 1.2, 1.6, 2]
     )
@@ -81,7 +82,7 @@ def _tributary(radius: float, river: LineString, rng: np.random.Generator) -> Li
     """Return the tributary's centre line, from the west into the river a little upstream of the old town."""
     mouth = river.intersection(LineString([(-0.34 * radius, -2 * radius), (-0.34 * radius, 2 * radius)]))
     end = np.array([mouth.x, mouth.y - 0.004 * radius])  # past the middle, so that the two lines meet for certain
-    start = np.array([-1.5 * radius, rng.uniform(0.75, 1.0) * radius])
+    start = np.array([-2.0 * radius, rng.uniform(0.9, 1.3) * radius])
     along = np.linspace(0, 1, 8)[:, None]
     points = start + (end - start) * along ** np.array([1.0, 0.8])
     points[1:-1] += rng.normal(0, 0.065, (6, 2)) * radius * np.sin(np.pi * along[1:-1])
