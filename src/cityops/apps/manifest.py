@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cityops.apps.panels import PanelKind, Text
@@ -72,11 +71,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class App:
-    """An app's manifest. `live` is `package.module:Class` of its live part (see `cityops.apps.live.Live`)."""
+    """An app's manifest; contracts are found in the folder `contracts` beside it (data.contract.installed).
+
+    `reads` names the contracts whose rows its live part is given; `live` is `package.module:Class` of that part
+    (see `cityops.apps.live.Live`).
+    """
 
     name: str
     title: Text
-    contracts: Path
     reads: Sequence[str] = ()
     topics: Sequence[Topic] = ()
     panels: Sequence[Panel] = ()

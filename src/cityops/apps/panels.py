@@ -103,7 +103,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a list: `badge` an emergency level, `los` a road's level of service; lon/lat and fid are on the map."""
+    """One row of a list: `badge` an emergency level, `los` a road's level; lon/lat and fid are on the map."""
 
     id: str
     title: Text

@@ -37,14 +37,9 @@ def json(data: object, status: int = 200) -> Response:
     return Response(_encode(data), status, {"Cache-Control": "no-store"}, "application/json")
 
 
-def router(screen: Screen, warehouse: Questions) -> APIRouter:  # noqa: C901  # one short function a route
-    """Return the routes that answer for `screen`, asking `warehouse` for history."""
+def state_routes(screen: Screen) -> APIRouter:  # noqa: C901  # one short function a route
+    """Return the routes that say how the city is set up and how it stands."""
     routes = APIRouter(prefix="/v1", responses=_ERRORS)
-
-    def contract_of(name: str) -> Contract:
-        if name not in screen.contracts:
-            raise ProblemError(404, f"no contract {name!r}", contracts=sorted(screen.contracts))
-        return screen.contracts[name]
 
     @routes.get("/health", response_model=Health, operation_id="health")
     async def health() -> Response:
@@ -94,32 +89,6 @@ def router(screen: Screen, warehouse: Questions) -> APIRouter:  # noqa: C901  # 
             raise ProblemError(503, f"topic {topic!r} has no state yet")
         return Response(state, 200, {"Cache-Control": "no-store"}, "application/json")
 
-    @routes.get("/rows/{contract}", response_model=LatestRows, operation_id="rows")
-    async def rows(contract: str, limit: Limit = 100, entity: Name | None = None) -> Response:
-        """Return the newest row of every entity of a contract (or of one), newest first."""
-        return json(await questions.latest(warehouse, contract_of(contract), limit, entity))
-
-    @routes.get("/series/{contract}/{entity}", response_model=SeriesPoints, operation_id="series")
-    async def series(
-        contract: str,
-        entity: str,
-        property: Name,  # noqa: A002  # the parameter's public name
-        from_: Annotated[datetime | None, Query(alias="from")] = None,
-        to: datetime | None = None,
-    ) -> Response:
-        """Return the history of one property: rows for hours, rollups for days and years; the last hour by default."""
-        asked = contract_of(contract)
-        known = questions.numbers(asked)
-        if property not in known:
-            raise ProblemError(404, f"{contract} has no number {property!r}", properties=sorted(known))
-        until = _utc(to) if to else datetime.fromtimestamp(screen.feed.now(), UTC)
-        since = _utc(from_) if from_ else until - questions.LAST_HOUR
-        if since >= until:
-            raise ProblemError(
-                422, "`from` must be before `to`", **{"from": since.isoformat(), "to": until.isoformat()}
-            )
-        return json(await questions.series(warehouse, asked, entity, known[property], since, until))
-
     @routes.get("/map/{layer}.json", response_model=ImageInfo, operation_id="layerImage")
     async def layer_image(layer: str) -> Response:
         """Return where the newest picture of an image layer is and what it covers."""
@@ -146,6 +115,47 @@ def router(screen: Screen, warehouse: Questions) -> APIRouter:  # noqa: C901  # 
             raise ProblemError(503, _NO_CITY)
         kept = FOREVER if "v" in request.query_params else ASK_FIRST
         return unless_known(request.headers, screen.city.tiles, {"Cache-Control": kept}, "application/vnd.pmtiles")
+
+    return routes
+
+
+def history_routes(screen: Screen, warehouse: Questions) -> APIRouter:
+    """Return the routes that ask `warehouse`."""
+    routes = APIRouter(prefix="/v1", responses=_ERRORS)
+
+    def contract_of(name: str) -> Contract:
+        if name not in screen.contracts:
+            raise ProblemError(404, f"no contract {name!r}", contracts=sorted(screen.contracts))
+        return screen.contracts[name]
+
+    @routes.get("/rows/{contract}", response_model=LatestRows, operation_id="rows")
+    async def rows(contract: str, limit: Limit = 100, entity: Name | None = None) -> Response:
+        """Return the newest row of every entity of a contract (or of one), newest first."""
+        return json(await questions.latest(warehouse, contract_of(contract), limit, entity))
+
+    @routes.get("/series/{contract}/{entity}", response_model=SeriesPoints, operation_id="series")
+    async def series(
+        contract: str,
+        entity: str,
+        property: Name,  # noqa: A002  # the parameter's public name
+        from_: Annotated[datetime | None, Query(alias="from")] = None,
+        to: datetime | None = None,
+    ) -> Response:
+        """Return the history of one property: rows for hours, rollups for days and years; the last hour by default."""
+        asked = contract_of(contract)
+        known = questions.numbers(asked)
+        if property not in known:
+            raise ProblemError(404, f"{contract} has no number {property!r}", properties=sorted(known))
+        until = _utc(to) if to else datetime.fromtimestamp(screen.feed.now(), UTC)
+        since = _utc(from_) if from_ else until - questions.LAST_HOUR
+        if since >= until:
+            raise ProblemError(
+                422, "`from` must be before `to`", **{"from": since.isoformat(), "to": until.isoformat()}
+            )
+        try:
+            return json(await questions.series(warehouse, asked, entity, known[property], since, until))
+        except ValueError as error:
+            raise ProblemError(422, str(error)) from error
 
     return routes
 

@@ -42,23 +42,28 @@ class Assets:
         await self._answer(scope)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response:
+        asked: str = scope["path"]
         if scope["method"] not in ("GET", "HEAD"):
             return problem(405, "files are only read", headers={"Allow": "GET, HEAD"})
-        asked: str = scope["path"]
         if asked.startswith("/v1/"):
             return problem(404, f"no such address: {asked}; /openapi.json lists all")
         if not self.built:
             return HTMLResponse(_NOT_BUILT, 503, {"Cache-Control": "no-store"})
-        path = self.folder if "\0" in asked else (self.folder / asked.lstrip("/")).resolve()
-        if not path.is_relative_to(self.folder):
-            return problem(404, "no such file")
-        if not path.is_file():
-            if path.suffix:
-                return problem(404, f"no such file: {asked}")
-            path = self.folder / INDEX
+        path = self._find(asked)
+        return problem(404, f"no such file: {asked}") if path is None else self._send(path, Headers(scope=scope))
+
+    def _find(self, asked: str) -> Path | None:
+        """Return the file for an address, the index for a page of the UI, None for what is not there."""
+        if "\0" in asked:
+            return None
+        path = (self.folder / asked.lstrip("/")).resolve()
+        if not path.is_relative_to(self.folder) or (path.suffix and not path.is_file()):
+            return None
+        return path if path.is_file() else self.folder / INDEX
+
+    def _send(self, path: Path, asking: Headers) -> Response:
         hashed = path.is_relative_to(self.folder / "assets")
         headers = {"Cache-Control": FOREVER if hashed else ASK_FIRST, "Vary": "Accept-Encoding"}
-        asking = Headers(scope=scope)
         accepted = {part.split(";")[0].strip() for part in asking.get("accept-encoding", "").split(",")}
         for encoding, suffix in ENCODINGS:
             copy = path.with_name(path.name + suffix)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from nats.aio.msg import Msg
 
-from cityops.data.contract import DATABASE, QUARANTINE, now_view
+from cityops.data.warehouse.client import AsyncWarehouse
+from cityops.data.warehouse.questions import latest
+from cityops.ioc import questions
 from cityops.ioc.screen import Screen
 from cityops.ioc.shapes import Check
-from cityops.ioc.warehouse import Warehouse
 from cityops.settings import Settings
 from cityops.technology import bus
 from cityops.technology.geo.basemap import Basemap, BasemapError
@@ -30,11 +31,10 @@ RETRY_S: Final = 2.0
 class Engines:
     """The tasks that feed a screen from real engines."""
 
-    def __init__(self, screen: Screen, settings: Settings, warehouse: Warehouse) -> None:
+    def __init__(self, screen: Screen, settings: Settings, warehouse: AsyncWarehouse) -> None:
         self.screen = screen
         self.settings = settings
         self.warehouse = warehouse
-        self._early: list[Msg] = []
         screen.checks |= {
             "log": Check(False, f"no answer yet from {settings.nats_url}"),
             "warehouse": Check(False, f"no answer yet from {settings.warehouse_url}"),
@@ -91,21 +91,17 @@ class Engines:
 
     async def _latest_rows(self) -> None:
         for contract in self.screen.reads:
-            rows = await self.warehouse.query(f"SELECT * FROM {DATABASE}.{now_view(contract)}")
+            question = latest(contract)
+            rows = await self.warehouse.query(question.sql, question.parameters)
             self.screen.replay(contract, _fitting(rows, contract.table_schema))
 
     async def _history(self) -> None:
         now = self.screen.feed.now()
         for part in self.screen.parts:
-            if part.live is not None:
-                await part.live.remember(self.warehouse, now)
+            await part.remember(self.warehouse, now)
         zone = ZoneInfo(self.screen.city.city.timezone if self.screen.city else "UTC")
         midnight = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        count = (
-            f"SELECT count() AS n FROM {DATABASE}.{QUARANTINE} WHERE _arrived_at >= fromUnixTimestamp({{since:Int64}})"
-        )
-        answer = await self.warehouse.query(count, {"since": int(midnight.timestamp())})
-        self.screen.link.quarantined_today = int(answer["n"][0].as_py())
+        self.screen.link.quarantined_today = await questions.quarantined(self.warehouse, midnight.astimezone(UTC))
 
     async def _on_rows(self, message: Msg) -> None:
         contract = self.screen.contracts.get(message.subject.removeprefix(LIVE))
@@ -126,7 +122,7 @@ class Engines:
 
 
 def _open(settings: Settings) -> Basemap:
-    """Return the city with what every screen needs already read (in a thread: it takes a while). Raises BasemapError."""
+    """Return the city with what every screen needs already read (it takes a while). Raises BasemapError."""
     city = Basemap.open(settings.city_dir)
     _ = (city.links, city.places, city.districts, city.link_index, city.place_index, city.link_midpoints)
     return city

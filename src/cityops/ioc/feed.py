@@ -107,7 +107,7 @@ class Feed:
         self.after_tick: list[Callable[[str, float], None]] = []
 
     def add(self, name: str, source: Source, *, every: float, whole: bool = False) -> None:
-        """Publish `source` as topic `name`, at most once in `every` seconds. Raises ValueError when the name is taken."""
+        """Publish `source` as topic `name`, at most once in `every` seconds. Raises ValueError for a name taken."""
         if name in self.topics:
             raise ValueError(f"feed topic {name!r} is published twice")
         self.topics[name] = Topic(name, source, max(every, TICK_S), whole)

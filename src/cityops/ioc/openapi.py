@@ -61,8 +61,8 @@ def _feed_operation(topics: list[str]) -> dict[str, Any]:
     return {
         "operationId": "feed",
         "summary": "The change feed: server-sent events, one stream a tab",
-        "description": "Each event is named after its topic; its data is that topic's member of FeedTopics. A client that "
-        "comes back with Last-Event-ID gets what it missed, or every topic anew (full).",
+        "description": "Each event is named after its topic; its data is that topic's member of FeedTopics. A client "
+        "that comes back with Last-Event-ID gets what it missed, or every topic anew (full).",
         "parameters": [
             {
                 "name": "topics",

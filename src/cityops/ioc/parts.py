@@ -9,10 +9,11 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 
-from cityops.apps.live import Live, Notice
+from cityops.apps.live import Live, Notice, Questions
 from cityops.apps.manifest import App, Panel
 from cityops.apps.panels import Kpi, Kpis, PanelData, PanelKind, Text, aged, undated
 from cityops.data.contract import Contract
+from cityops.data.warehouse.client import WarehouseError
 from cityops.ioc.shapes import TickerEvent, TickerItem
 from cityops.technology.geo.basemap import Basemap
 from cityops.technology.telemetry import Log
@@ -65,6 +66,20 @@ class Part:
             return otherwise
         self.failing.discard(what)
         return answer
+
+    async def remember(self, warehouse: Questions, now: float) -> None:
+        """Let the live part ask for history. Raises WarehouseError; what else fails is the app's and logged."""
+        if self.live is None:
+            return
+        try:
+            await self.live.remember(warehouse, now)
+        except WarehouseError:
+            raise
+        except Exception:
+            log.exception("an app's live part failed", app=self.app.name, what="remember")
+            self.failing.add("remember")
+        else:
+            self.failing.discard("remember")
 
     def receive(self, contract: str, rows: pa.Table) -> None:
         """Hand over rows of a contract that the app reads."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final, cast
 
 import pyarrow as pa
 
-from cityops import business
 from cityops.apps.live import Live, Notice
 from cityops.apps.manifest import App, Layer, LegendItem, Panel, Topic
 from cityops.apps.panels import Kpi, PanelData, Row, Rows, Severity, Text
@@ -17,9 +15,6 @@ from cityops.business.rules.alerts import AlertBoard, AlertRow, AlertsEvent
 from cityops.data.contract import Contract
 from cityops.technology.geo.basemap import Basemap
 
-_BUSINESS: Final = Path(business.__path__[0])
-CONTRACT_FOLDERS: Final = (_BUSINESS / "rules" / "contracts", _BUSINESS / "resources" / "contracts")
-"""Contracts of the platform's own data sets."""
 ALERTS_SHOWN: Final = 20
 
 STATUS_NAMES: Final = {
@@ -37,7 +32,6 @@ SEVERITY_LEGEND: Final = (
 PLATFORM: Final = App(
     name="platform",
     title=Text("平台", "Platform"),
-    contracts=CONTRACT_FOLDERS[0],
     reads=("UnitPosition", "Alert"),
     topics=(
         Topic("units", UnitsEvent, every=0.2, contracts=("UnitPosition",)),

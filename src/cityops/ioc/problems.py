@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cityops.ioc.warehouse import WarehouseAwayError
+from cityops.data.warehouse.client import WarehouseError
 from cityops.technology.telemetry import Log
 
 log = Log(__name__)
@@ -50,9 +50,10 @@ def install(app: FastAPI) -> None:
         return problem(500, "the server failed to answer; its log says why")
 
     async def away(_: Request, error: Exception) -> Response:
-        return problem(503, str(error), headers={"Retry-After": "5"})
+        log.warning("a question to the warehouse failed", error=str(error))
+        return problem(503, "the warehouse gave no answer; try again later", headers={"Retry-After": "5"})
 
-    app.add_exception_handler(WarehouseAwayError, away)
+    app.add_exception_handler(WarehouseError, away)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +15,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cityops.apps.live import Questions
-from cityops.apps.manifest import App, installed
-from cityops.data.contract import Contracts, load_contracts
+from cityops.apps.manifest import installed
+from cityops.data.contract.installed import installed_contracts
+from cityops.data.warehouse.client import AsyncWarehouse
 from cityops.ioc import api, openapi, problems
 from cityops.ioc.assets import Assets
 from cityops.ioc.engines import Engines
-from cityops.ioc.platform import CONTRACT_FOLDERS, PLATFORM
+from cityops.ioc.platform import PLATFORM
 from cityops.ioc.screen import Screen
 from cityops.ioc.shapes import Check
 from cityops.ioc.sse import FeedEndpoint
-from cityops.ioc.warehouse import Warehouse
 from cityops.settings import Settings
 from cityops.technology.clock import Clock, SystemClock
 
@@ -75,16 +75,9 @@ class CompressedAnswers(GZipMiddleware):
         await (self.app if own else super().__call__)(scope, receive, send)
 
 
-def load_screen(clock: Clock | None = None, apps: Sequence[App] | None = None) -> Screen:
-    """Return a screen of the platform and `apps` (all installed ones), its contracts read from their folders."""
-    apps = (PLATFORM, *(installed() if apps is None else apps))
-    return Screen(clock or SystemClock(), declared(apps), apps)
-
-
-def declared(apps: Sequence[App]) -> Contracts:
-    """Return the contracts of the platform and of `apps`. Raises ContractError."""
-    folders = dict.fromkeys((*CONTRACT_FOLDERS, *(app.contracts for app in apps)))
-    return load_contracts(folder for folder in folders if folder.is_dir())
+def load_screen(clock: Clock | None = None) -> Screen:
+    """Return a screen of the platform and of every installed app. Raises ContractError, ManifestError."""
+    return Screen(clock or SystemClock(), installed_contracts(), (PLATFORM, *installed()))
 
 
 def create_app(screen: Screen, warehouse: Questions, assets: Assets | None = None) -> FastAPI:
@@ -92,7 +85,8 @@ def create_app(screen: Screen, warehouse: Questions, assets: Assets | None = Non
     assets = assets or Assets()
     app = FastAPI(title="CityOps IOC", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     problems.install(app)
-    app.include_router(api.router(screen, warehouse))
+    app.include_router(api.state_routes(screen))
+    app.include_router(api.history_routes(screen, warehouse))
     app.router.routes.append(Route("/v1/feed", FeedEndpoint(screen.feed)))
     app.mount("/", assets)
     app.add_middleware(CompressedAnswers, minimum_size=COMPRESS_FROM, compresslevel=5)
@@ -114,7 +108,7 @@ class _Server(uvicorn.Server):
 async def run(settings: Settings) -> None:
     """Serve until cancelled; engines that are away are waited for while the rest is served."""
     screen = load_screen()
-    warehouse = Warehouse(settings.warehouse_url)
+    warehouse = AsyncWarehouse(settings.warehouse_url)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Engines(screen, settings, warehouse).run())
         tasks.create_task(screen.feed.run())
@@ -148,5 +142,5 @@ async def serve(app: ASGIApp, screen: Screen, settings: Settings) -> None:
 def write_openapi(path: Path) -> None:
     """Write the API's description (OpenAPI 3.1, with the shapes of all feed topics) to `path`."""
     screen = load_screen()
-    app = create_app(screen, Warehouse(Settings(path.parent).warehouse_url))
+    app = create_app(screen, AsyncWarehouse(Settings(path.parent).warehouse_url))
     path.write_text(openapi.text(app), "utf-8")

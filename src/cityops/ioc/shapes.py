@@ -10,6 +10,7 @@ from cityops.apps.manifest import LayerKind, LegendItem
 from cityops.apps.panels import PanelKind, Severity, Text
 
 Mode = Literal["live", "replay", "drill"]
+Step = Literal["raw", "1m", "1h", "1d"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class SeriesPoints:
     entity: str
     property: str
     unit: str | None
-    step: Literal["raw", "1m", "1h", "1d"]
+    step: Step
     points: Sequence[tuple[int, float | None, float | None, float | None, int]]
 
 

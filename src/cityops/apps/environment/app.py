@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from cityops.apps.environment.aqi import LEVELS
@@ -47,7 +46,6 @@ _COLORS: Final = ("#4a5d75", "#5d7189", "#e2b23c", "#f08c3a", "#e5484d", "#963c8
 APP: Final = App(
     name="environment",
     title=Text("生态环境", "Environment"),
-    contracts=Path(__file__).parent / "contracts",
     reads=("AirQualityObserved",),
     topics=(Topic("air", AirEvent, every=0.5, contracts=("AirQualityObserved",)),),
     panels=(Panel("air", "bars", Text("分区空气质量", "Air quality by district"), "left", 20, Text("AQI", "AQI")),),

@@ -72,7 +72,7 @@ class AirQuality:
 
 
 def rounded(pollutant: Pollutant, concentration: float) -> Decimal:
-    """Return a concentration as the standard rounds it first: whole µg/m³, CO to 0.1 mg/m³; half to even (GB/T 8170)."""
+    """Return a concentration as the standard rounds it first (GB/T 8170, half to even): whole µg/m³, CO 0.1 mg/m³."""
     step = Decimal("0.1") if pollutant == "co" else Decimal(1)
     return Decimal(str(concentration)).quantize(step, ROUND_HALF_EVEN)
 

@@ -1,5 +1,6 @@
 """The environment app's live part: air quality at the stations, between them, by district and in the city."""
 
+# ruff: noqa: S608  # names are constants here, values are bound
 from __future__ import annotations
 
 import math

@@ -83,7 +83,7 @@ def interpolate(grid: Grid, lon: Floats, lat: Floats, value: Floats) -> Floats:
     weights = np.linalg.solve(system, np.append(value, 0.0))
     to_cells = np.hypot(x.reshape(-1, 1) - places[:, 0], y.reshape(-1, 1) - places[:, 1])
     kriged = _variogram(to_cells, reach) @ weights[:n] + weights[n]
-    return np.clip(kriged, value.min(), value.max()).reshape(x.shape)
+    return np.asarray(np.clip(kriged, value.min(), value.max())).reshape(x.shape)
 
 
 def picture(grid: Grid, index: Floats) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from cityops.apps.manifest import App, Layer, LegendItem, Panel, Topic
@@ -24,7 +23,6 @@ _COLORS: Final = {1: "#4a5d75", 2: "#5d7189", 3: "#e2b23c", 4: "#f08c3a", 5: "#e
 APP: Final = App(
     name="traffic",
     title=Text("智能交通", "Traffic"),
-    contracts=Path(__file__).parent / "contracts",
     reads=("TrafficFlowObserved", "UnitPosition"),
     topics=(Topic("traffic.links", LinksEvent, every=0.2, contracts=("TrafficFlowObserved",)),),
     panels=(

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 STANDING_OCCUPANCY: Final = 0.5
-"""No vehicle passed a detector that was covered this share of the interval: traffic stands; below, the road is empty."""
+"""Nobody passed a detector covered this share of the interval: traffic stands; covered less: the road is empty."""
 
 
 def effective_speed(speed: Floats, occupancy: Floats, free_speed: Floats) -> Floats:
@@ -47,10 +47,10 @@ class Detectors:
         unknown = [n for n, detector in enumerate(ids) if detector not in self._row]
         if unknown:
             self._add([ids[n] for n in unknown], self._links_of(rows.take(unknown)))
-        place = np.array([self._row[detector] for detector in ids], np.int64)
+        place: Rows = np.array([self._row[detector] for detector in ids], np.int64)
         at = rows["observed_at"].cast(pa.int64()).to_numpy() / 1000
         newer = at > self.at[place]
-        place, at = place[newer], at[newer]
+        place, at = np.asarray(place[newer]), at[newer]
         speed, occupancy, flow = (
             rows[name].to_numpy()[newer] for name in ("average_vehicle_speed", "occupancy", "intensity")
         )

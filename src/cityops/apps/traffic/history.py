@@ -1,5 +1,6 @@
 """What the warehouse remembers of traffic: the performance index by the minute, flow by the hour."""
 
+# ruff: noqa: S608  # names are constants here, values are bound
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ async def ask_minutes(warehouse: Questions, since: int, until: int) -> pa.Table:
 
 
 async def ask_hours(warehouse: Questions, since: int) -> list[tuple[int, float]]:
-    """Return the vehicles that passed all detectors by hour since `since` (epoch ms); the last hour as a rate so far."""
+    """Return the vehicles that passed all detectors by hour since `since` (epoch ms); the last as a rate so far."""
     answer = await warehouse.query(_HOURS, {"since": since // 1000})
     return [
         (int(hour), float(flow)) for hour, flow in zip(*(answer[c].to_pylist() for c in ("hour", "flow")), strict=True)
