@@ -36,16 +36,18 @@ def migrate(settings: Settings, telemetry: Telemetry) -> None:
 
 async def edge(settings: Settings, telemetry: Telemetry) -> None:
     """1. What systems send over HTTP is written to the log, and only then acknowledged (devices: the MQTT gateway)."""
+    from cityops.data.contract.installed import installed_contracts
     from cityops.data.edge.http import serve
 
-    await serve(settings)
+    await serve(settings, installed_contracts(), telemetry)
 
 
 async def pipeline(settings: Settings, telemetry: Telemetry) -> None:
     """2. Read the log in order: decode, map, check; newest rows to `live`, good ones stored, others in quarantine."""
-    from cityops.data.pipeline.worker import run
+    from cityops.data.contract.installed import installed_contracts
+    from cityops.data.pipeline.run import run
 
-    await run(settings)
+    await run(settings, installed_contracts(), telemetry)
 
 
 async def warehouse(settings: Settings, telemetry: Telemetry) -> None:

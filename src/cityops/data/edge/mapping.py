@@ -141,7 +141,9 @@ def read_mapping(name: str, contracts: Contracts, contract: str | None = None) -
     if not path.is_file():
         if name not in shipped:
             known = ", ".join(shipped)
-            raise MappingError(f"{name}: no such file, nor a mapping of this id{suggestion(name, shipped)}; known: {known}")
+            raise MappingError(
+                f"{name}: no such file, nor a mapping of this id{suggestion(name, shipped)}; known: {known}"
+            )
         path = shipped[name]
     try:
         text = path.read_text("utf-8")
@@ -192,7 +194,9 @@ class _Reader:
             delimiter=top["delimiter"].text(r".|\t", "one character") if "delimiter" in top else ",",
             text=text,
         )
-        for missing in (p.name for p in target.properties if p.required and p.name not in {f.target.name for f in read.fields}):
+        for missing in (
+            p.name for p in target.properties if p.required and p.name not in {f.target.name for f in read.fields}
+        ):
             raise top["fields"].error(f"{named} requires `{missing}`, which no field gives")
         return read
 
@@ -242,7 +246,9 @@ class _Reader:
         layout = keys["format"].text() if "format" in keys else "iso"
         zone = _zone(keys["time_zone"]) if "time_zone" in keys else self._zone
         if "%" not in layout and layout not in _ZONELESS:
-            raise keys["format"].error(f"{layout!r} is none of {', '.join(_ZONELESS)}, nor a pattern like %Y-%m-%d %H:%M")
+            raise keys["format"].error(
+                f"{layout!r} is none of {', '.join(_ZONELESS)}, nor a pattern like %Y-%m-%d %H:%M"
+            )
         if "%" in layout and "%z" not in layout and zone is None:
             raise mark.error("the times have no zone: say `time_zone` (like Asia/Shanghai) here or at the top")
         return Time(sources, layout, None if layout.startswith("epoch") or "%z" in layout else zone)

@@ -148,7 +148,8 @@ def _place(rule: Place, source: _Source, field: FieldMapping) -> Columns:
     source.broken.add(mask_of(pc.and_(pc.is_valid(names), pc.is_null(found))), f"code:{field.target.name}")
     axes = zip(*rule.places.values(), strict=True) if rule.places else ((), ())
     return {
-        column: pa.array(axis, pa.float64()).take(found) for column, axis in zip(field.target.columns, axes, strict=True)
+        column: pa.array(axis, pa.float64()).take(found)
+        for column, axis in zip(field.target.columns, axes, strict=True)
     }
 
 
@@ -159,7 +160,11 @@ def _time(rule: Time, source: _Source, broken_rule: str) -> pa.Array:
         return _epoch(pc.multiply(seconds, scale), source.broken, broken_rule)
     first = source.column(rule.sources[0])
     if len(rule.sources) == 1 and pa.types.is_timestamp(first.type):
-        return first if first.type.tz or rule.zone is None else _localised(first.cast(LOCAL_TIME, safe=False), rule, source, broken_rule)
+        return (
+            first
+            if first.type.tz or rule.zone is None
+            else _localised(first.cast(LOCAL_TIME, safe=False), rule, source, broken_rule)
+        )
     words = pc.binary_join_element_wise(*(source.text(name) for name in rule.sources), " ")
     if rule.format == "iso":
         return _iso(rule, words, source, broken_rule)
@@ -187,7 +192,9 @@ def _iso(rule: Time, words: pa.Array, source: _Source, broken_rule: str) -> pa.A
     source.broken.add(bad, broken_rule)
     placed = _localised(local, rule, source, broken_rule)
     # Back to text, so that one column holds both kinds and from_wire reads them.
-    return pc.coalesce(pc.strftime(placed, "%Y-%m-%dT%H:%M:%SZ"), pc.if_else(zoned, words, pa.scalar(None, pa.string())))
+    return pc.coalesce(
+        pc.strftime(placed, "%Y-%m-%dT%H:%M:%SZ"), pc.if_else(zoned, words, pa.scalar(None, pa.string()))
+    )
 
 
 Reader = Callable[[pa.Array], pa.Array]
@@ -238,7 +245,8 @@ def _localised(local: pa.Array, rule: Time, source: _Source, broken_rule: str) -
         placed = pc.assume_timezone(local, rule.zone, ambiguous="earliest", nonexistent="raise")
     except ValueError:
         before, placed = (
-            pc.assume_timezone(local, rule.zone, ambiguous="earliest", nonexistent=side) for side in ("earliest", "latest")
+            pc.assume_timezone(local, rule.zone, ambiguous="earliest", nonexistent=side)
+            for side in ("earliest", "latest")
         )
         never = pc.not_equal(before, placed)
         source.broken.add(mask_of(never), broken_rule)
@@ -257,7 +265,8 @@ def _convert(table: pa.Table, field: FieldMapping) -> pa.Table:
 def _relocate(table: pa.Table, field: FieldMapping, system: str) -> pa.Table:
     names = field.target.columns
     given = [one_array(table.column(name)) for name in names]
-    moved = to_wgs84(*(np.asarray(axis.to_numpy(zero_copy_only=False), np.float64) for axis in given), system)
+    longitude, latitude = (np.asarray(axis.to_numpy(zero_copy_only=False), np.float64) for axis in given)
+    moved = to_wgs84(longitude, latitude, system)
     for name, axis, values in zip(names, given, moved, strict=True):
         index = table.schema.get_field_index(name)
         table = table.set_column(index, table.schema.field(index), pa.array(values, mask=mask_of(pc.is_null(axis))))

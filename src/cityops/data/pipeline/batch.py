@@ -14,12 +14,19 @@ from cityops.data.contract.broken import one_array
 from cityops.data.edge.mapping import MappingError, SourceMapping
 from cityops.data.pipeline.decode import decode
 from cityops.data.pipeline.enrich import arrivals, enrich
-from cityops.data.pipeline.message import Message
+from cityops.data.pipeline.message import Decoded, Index, Message
 from cityops.data.pipeline.quarantine import UNIQUE, broken_rows, refused_message, rejected_rows
-from cityops.data.pipeline.unique import RecentRows, row_keys
+from cityops.data.pipeline.unique import Keys, Mask, RecentRows, Times, row_keys
+from cityops.data.warehouse.client import WarehouseError
+from cityops.technology.telemetry import Log
+
+log = Log(__name__)
 
 FindMapping = Callable[[str, str], SourceMapping]
 """(id, contract) → mapping. Raises MappingError."""
+
+IsStored = Callable[[Contract, pa.Table, Keys, Times], Mask]
+"""(contract, rows, their keys, their times) → which of them the warehouse has."""
 
 
 @dataclass
@@ -28,7 +35,7 @@ class Batch:
 
     first: int
     last: int
-    last_arrived_ms: int
+    last_ns: int
     messages: int
     good: dict[str, list[pa.Table]] = field(default_factory=dict)
     quarantined: list[pa.Table] = field(default_factory=list)
@@ -50,11 +57,36 @@ class Batch:
 
     def join(self, later: Batch) -> None:
         """Take in the batch that follows this one."""
-        self.last, self.last_arrived_ms = later.last, later.last_arrived_ms
+        self.last, self.last_ns = later.last, later.last_ns
         self.messages += later.messages
         for contract, tables in later.good.items():
             self.good.setdefault(contract, []).extend(tables)
         self.quarantined += later.quarantined
+
+
+def process_all(
+    stream: str,
+    messages: Sequence[Message],
+    contracts: Contracts,
+    find_mapping: FindMapping,
+    recent: RecentRows,
+    is_stored: IsStored,
+) -> Batch:
+    """As `process`, but a message on which our own code fails is set aside by itself instead of stopping the stream."""
+    try:
+        return process(stream, messages, contracts, find_mapping, recent, is_stored)
+    except WarehouseError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the next messages must go on
+        if len(messages) == 1:
+            log.exception("a message could not be processed", stream=stream, seq=messages[0].seq)
+            batch = Batch(messages[0].seq, messages[0].seq, messages[0].arrived_ns, 1)
+            batch.quarantined.append(refused_message(messages[0], stream, "failed:", repr(error)[:500]))
+            return batch
+    middle = len(messages) // 2
+    batch = process_all(stream, messages[:middle], contracts, find_mapping, recent, is_stored)
+    batch.join(process_all(stream, messages[middle:], contracts, find_mapping, recent, is_stored))
+    return batch
 
 
 def process(
@@ -63,12 +95,17 @@ def process(
     contracts: Contracts,
     find_mapping: FindMapping,
     recent: RecentRows,
+    is_stored: IsStored,
 ) -> Batch:
-    """Return what becomes of `messages`, which follow each other in `stream`; `recent` learns their rows."""
-    batch = Batch(messages[0].seq, messages[-1].seq, messages[-1].arrived_ms, len(messages))
+    """Return what becomes of `messages`, which follow each other in `stream`; `recent` learns their rows.
+
+    Whatever `is_stored` raises goes to the caller with nothing learnt, so that the same messages can be given again.
+    """
+    batch = Batch(messages[0].seq, messages[-1].seq, messages[-1].arrived_ns, len(messages))
     groups: dict[tuple[str, str, str | None], list[Message]] = {}
     for message in messages:
         groups.setdefault((message.contract, message.content_type, message.mapping), []).append(message)
+    sound: list[_Sound] = []
     for (name, content_type, mapping_id), group in groups.items():
         try:
             contract = contracts[name]
@@ -77,46 +114,65 @@ def process(
             rule = "mapping:" if isinstance(error, MappingError) else "contract:"
             batch.quarantined += [refused_message(m, stream, rule, str(error)) for m in group]
             continue
-        _process_group(batch, stream, contract, content_type, mapping, group, recent)
+        for decoded in decode(contract, content_type, mapping, group):
+            if rows := _checked(batch, stream, contract, decoded, group):
+                sound.append(rows)
+    for rows in sound:
+        late = rows.times <= recent.horizon_ms
+        if late.any():
+            chosen = rows.table if late.all() else rows.table.filter(pa.array(late))
+            rows.stored[late] = is_stored(rows.contract, chosen, rows.keys[late], rows.times[late])
+    for rows in sound:
+        seen = recent.add(rows.keys, rows.times, batch.last_ns // 1_000_000) | rows.stored
+        table = rows.table
+        if seen.any():
+            unique = pa.repeat(UNIQUE, rows.decoded.table.num_rows)
+            doubles = rows.numbers[seen]
+            batch.quarantined.append(broken_rows(rows.contract, rows.decoded, rows.messages, stream, unique, doubles))
+            table = table.filter(pa.array(~seen))
+        if table.num_rows:
+            batch.good.setdefault(rows.contract.name, []).append(table)
     return batch
 
 
-def _process_group(
-    batch: Batch,
-    stream: str,
-    contract: Contract,
-    content_type: str,
-    mapping: SourceMapping | None,
-    messages: Sequence[Message],
-    recent: RecentRows,
-) -> None:
-    for decoded in decode(contract, content_type, mapping, messages):
-        if decoded.rejects:
-            batch.quarantined.append(rejected_rows(contract.name, decoded, messages, stream))
-        if decoded.table.num_rows == 0:
-            continue
-        arrived = arrivals(decoded, messages)
-        rules = decoded.rules
-        broken = broken_rules(contract, decoded.table, arrived)
-        if broken.null_count < len(broken):
-            rules = broken if rules.null_count == len(rules) else pc.coalesce(rules, broken)
-        good = np.arange(decoded.table.num_rows)
-        table = enrich(decoded, messages, stream)
-        if rules.null_count < len(rules):
-            sound = rules.is_null().to_numpy(zero_copy_only=False)
-            bad, good = np.flatnonzero(~sound), np.flatnonzero(sound)
-            batch.quarantined.append(broken_rows(contract, decoded, messages, stream, rules, bad))
-            table = table.take(pa.array(good))
-        if not table.num_rows:
-            continue
-        keys, times = row_keys(contract, table)
-        seen = recent.add(keys, times, messages[-1].arrived_ms)
-        if seen.any():
-            unique = pa.repeat(UNIQUE, decoded.table.num_rows)
-            batch.quarantined.append(broken_rows(contract, decoded, messages, stream, unique, good[seen]))
-            table = table.filter(pa.array(~seen))
-        if table.num_rows:
-            batch.good.setdefault(contract.name, []).append(table)
+@dataclass
+class _Sound:
+    """Rows that keep their contract: `numbers` are theirs in `decoded`; `stored` says which the warehouse has."""
+
+    contract: Contract
+    decoded: Decoded
+    messages: Sequence[Message]
+    numbers: Index
+    table: pa.Table
+    keys: Keys
+    times: Times
+    stored: Mask
+
+
+def _checked(
+    batch: Batch, stream: str, contract: Contract, decoded: Decoded, messages: Sequence[Message]
+) -> _Sound | None:
+    """Set aside what breaks the contract and return the rest, None when there is none."""
+    if decoded.rejects:
+        batch.quarantined.append(rejected_rows(contract.name, decoded, messages, stream))
+    count = decoded.table.num_rows
+    if count == 0:
+        return None
+    rules = decoded.rules
+    broken = broken_rules(contract, decoded.table, arrivals(decoded, messages))
+    if broken.null_count < count:
+        rules = broken if rules.null_count == count else pc.coalesce(rules, broken)
+    table = enrich(decoded, messages, stream)
+    numbers = np.arange(count)
+    if rules.null_count < count:
+        kept = rules.is_null().to_numpy(zero_copy_only=False)
+        numbers, bad = np.flatnonzero(kept), np.flatnonzero(~kept)
+        batch.quarantined.append(broken_rows(contract, decoded, messages, stream, rules, bad))
+        if not len(numbers):
+            return None
+        table = table.take(pa.array(numbers))
+    keys, times = row_keys(contract, table)
+    return _Sound(contract, decoded, messages, numbers, table, keys, times, np.zeros(len(keys), np.bool_))
 
 
 def newest(contract: Contract, table: pa.Table) -> pa.Table:

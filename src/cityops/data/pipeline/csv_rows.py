@@ -49,13 +49,14 @@ def _decode(
             where.append((number, row))
     names, reason = _names(header, encoding, delimiter)
     if reason:
-        rejects += [Reject(*at, "csv:", reason, line, kind) for at, line in zip(where, lines, strict=True)]
+        rejects += [
+            Reject(number, row, "csv:", reason, line, kind) for (number, row), line in zip(where, lines, strict=True)
+        ]
         lines, texts, where = [], [], []
     table, kept = _read(names, texts, delimiter)
     lost = np.setdiff1d(np.arange(len(lines)), kept)
-    rejects += [
-        Reject(*where[i], "csv:", f"not the {len(names)} fields of the header", lines[i], kind) for i in lost
-    ]
+    misfit = f"not the {len(names)} fields of the header"
+    rejects += [Reject(where[i][0], where[i][1], "csv:", misfit, lines[i], kind) for i in lost]
     place = np.asarray(where, np.int64).reshape(-1, 2)[kept]
 
     def raw(rows: Index) -> list[bytes]:

@@ -13,7 +13,7 @@ from cityops.data.pipeline.message import Decoded, Message
 
 def arrivals(decoded: Decoded, messages: Sequence[Message]) -> pa.Array:
     """Return when each row arrived (timestamp ms UTC): when the log took its message."""
-    arrived = np.fromiter((m.arrived_ms for m in messages), np.int64, len(messages))
+    arrived = np.fromiter((m.arrived_ns for m in messages), np.int64, len(messages)) // 1_000_000
     return pa.array(arrived[decoded.message]).cast(TIMESTAMP)
 
 

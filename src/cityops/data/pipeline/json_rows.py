@@ -270,9 +270,7 @@ class _Plain:
         point = msgspec.defstruct(
             "Point", [("type", str | None, None), ("coordinates", list[float | None] | None, None)]
         )
-        fields = [
-            (f"f{n}", self._KINDS.get(p.type, point | None), None) for n, p in enumerate(contract.properties)
-        ]
+        fields = [(f"f{n}", self._KINDS.get(p.type, point | None), None) for n, p in enumerate(contract.properties)]
         names = {f"f{n}": p.name for n, p in enumerate(contract.properties)}
         self._decoder = msgspec.json.Decoder(msgspec.defstruct(contract.name, fields, rename=names))
 

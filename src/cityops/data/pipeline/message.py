@@ -14,16 +14,21 @@ Index = npt.NDArray[np.int64]
 
 
 class Message(NamedTuple):
-    """A message as the log holds it; `seq` and `arrived_ms` (epoch) are JetStream's, so reading it again gives the same rows."""
+    """A message as the log holds it; `seq` and `arrived_ns` (epoch) are JetStream's, so reading it again gives the same rows."""
 
     seq: int
-    arrived_ms: int
+    arrived_ns: int
     contract: str
     source: str
     content_type: str
     mapping: str | None
     rows: int | None
     payload: bytes
+
+    @property
+    def arrived_ms(self) -> int:
+        """Milliseconds since the epoch at which the log took the message."""
+        return self.arrived_ns // 1_000_000
 
 
 class Reject(NamedTuple):

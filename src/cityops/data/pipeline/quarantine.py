@@ -73,7 +73,9 @@ def refused_message(message: Message, stream: str, rule: str, reason: str) -> pa
     arrived = pa.array([message.arrived_ms]).cast(SCHEMA.field("_arrived_at").type)
     zero = np.zeros(1, np.int64)
     kinds, raw = [message.content_type], [message.payload]
-    return _table(message.contract, [message], stream, pa.array([rule]), pa.array([reason]), raw, kinds, arrived, zero, zero)
+    return _table(
+        message.contract, [message], stream, pa.array([rule]), pa.array([reason]), raw, kinds, arrived, zero, zero
+    )
 
 
 def _table(

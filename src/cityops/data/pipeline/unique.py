@@ -24,7 +24,7 @@ _SPLIT = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def row_keys(contract: Contract, table: pa.Table) -> tuple[Keys, Times]:
-    """Return per row a 64-bit hash of contract, entity and time, and the time in epoch ms. No primary key may be null."""
+    """Return per row a 64-bit hash of contract, entity and time, and the time in epoch ms. Neither may be null."""
     entities = one_array(table.column(contract.entity)).dictionary_encode()
     words = _text_hashes(entities.dictionary)
     times = one_array(table.column(contract.time)).cast(pa.int64()).to_numpy()
@@ -43,7 +43,7 @@ def _mix(values: Keys) -> Keys:
 
 
 def _text_hashes(words: pa.StringArray) -> Keys:
-    """Return a multilinear hash of each text (Carter, Wegman 1979: sum of bytes times fixed random odd numbers, by position)."""
+    """Return a multilinear hash of each text: its bytes times fixed random numbers by position (Carter, Wegman 1979)."""
     offsets = np.frombuffer(words.buffers()[1], np.int32)[words.offset : words.offset + len(words) + 1].astype(np.int64)
     data = words.buffers()[2]
     letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
@@ -105,8 +105,9 @@ class KeySet:
 class RecentRows:
     """Keys of the rows seen since `horizon_ms` of arrival.
 
-    A row whose time is after the horizon and whose key is not here was never seen: what was forgotten had arrived by the
-    horizon, and rows dated after their arrival are carried over. A row dated before it must be looked up in the warehouse.
+    A row whose time is after the horizon and whose key is not here was never seen: what was forgotten had arrived by
+    the horizon, and rows dated after their arrival are carried over. A row dated before it must be looked up in the
+    warehouse.
     """
 
     def __init__(self, horizon_ms: int, capacity: int = CAPACITY) -> None:
