@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cityops.data.contract.broken import Broken, Mask, mask_of, one_array
+from cityops.data.contract.broken import Broken, mask_of, one_array
 from cityops.data.contract.model import TIMESTAMP, Contract, Property
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -55,29 +56,28 @@ def _check_number(broken: Broken, prop: Property, columns: list[pa.Array]) -> No
     (values,) = columns
     if prop.type == "number" and not pc.all(pc.is_finite(values)).as_py():
         broken.add(mask_of(pc.invert(pc.is_finite(values))), f"finite:{prop.name}")
-    _check_range(broken, prop, values)
-
-
-def _check_range(broken: Broken, prop: Property, values: pa.Array) -> None:
-    low, high = prop.minimum, prop.maximum
-    if prop.type == "integer":
-        low = max(-EXACT_WHOLE, -EXACT_WHOLE if low is None else low)
-        high = min(EXACT_WHOLE, EXACT_WHOLE if high is None else high)
-    extremes = pc.min_max(values)
-    least, most = extremes["min"].as_py(), extremes["max"].as_py()
-    if least is None:
-        return
-    outside: list[pa.Array] = []
+    least, most = _range_of(values)
+    low, high, above, below = _bounds(prop)
     if low is not None and least < low:
-        outside.append(pc.less(values, low))
+        broken.add(mask_of(pc.less(values, low)), f"range:{prop.name}")
     if high is not None and most > high:
-        outside.append(pc.greater(values, high))
-    if prop.exclusive_minimum is not None and least <= prop.exclusive_minimum:
-        outside.append(pc.less_equal(values, prop.exclusive_minimum))
-    if prop.exclusive_maximum is not None and most >= prop.exclusive_maximum:
-        outside.append(pc.greater_equal(values, prop.exclusive_maximum))
-    for mask in outside:
-        broken.add(mask_of(mask), f"range:{prop.name}")
+        broken.add(mask_of(pc.greater(values, high)), f"range:{prop.name}")
+    if above is not None and least <= above:
+        broken.add(mask_of(pc.less_equal(values, above)), f"range:{prop.name}")
+    if below is not None and most >= below:
+        broken.add(mask_of(pc.greater_equal(values, below)), f"range:{prop.name}")
+
+
+def _bounds(prop: Property) -> tuple[float | None, float | None, float | None, float | None]:
+    """Return minimum, maximum, exclusive minimum and maximum; of an integer as int, lest a value be rounded."""
+    bounds = (prop.minimum, prop.maximum, prop.exclusive_minimum, prop.exclusive_maximum)
+    if prop.type == "number":
+        return bounds
+    rounded = (math.ceil, math.floor, math.floor, math.ceil)
+    low, high, above, below = (None if b is None else to(b) for to, b in zip(rounded, bounds, strict=True))
+    low = -EXACT_WHOLE if low is None else max(low, -EXACT_WHOLE)
+    high = EXACT_WHOLE if high is None else min(high, EXACT_WHOLE)
+    return low, high, above, below
 
 
 def _check_string(broken: Broken, prop: Property, columns: list[pa.Array]) -> None:
@@ -113,26 +113,25 @@ def _add_words(broken: Broken, codes: pa.Array, bad_words: pa.Array, rule: str) 
 
 def _check_point(broken: Broken, prop: Property, columns: list[pa.Array]) -> None:
     longitude, latitude = columns
-    if longitude.null_count != latitude.null_count or longitude.null_count:
-        half = pc.xor(pc.is_null(longitude), pc.is_null(latitude))
-        broken.add(mask_of(half), f"half:{prop.name}")
-    zero: Mask | None = None
-    for values, limit in ((longitude, 180.0), (latitude, 90.0)):
-        if values.null_count == len(values):
-            return
+    if longitude.null_count or latitude.null_count:
+        broken.add(mask_of(pc.xor(pc.is_null(longitude), pc.is_null(latitude))), f"half:{prop.name}")
+    for values in columns:
         if not pc.all(pc.is_finite(values)).as_py():
             broken.add(mask_of(pc.invert(pc.is_finite(values))), f"finite:{prop.name}")
-        extremes = pc.min_max(values)
-        least, most = extremes["min"].as_py(), extremes["max"].as_py()
+    ranges = [_range_of(values) for values in columns]
+    for values, (least, most), limit in zip(columns, ranges, (180.0, 90.0), strict=True):
         if least < -limit or most > limit:
             broken.add(mask_of(pc.greater(pc.abs(values), limit)), f"range:{prop.name}")
-        if least <= 0.0 <= most:
-            at_zero = mask_of(pc.equal(values, 0.0))
-            zero = at_zero if zero is None else zero & at_zero
-        else:
-            zero = np.zeros(len(values), dtype=np.bool_)
-    if zero is not None:
-        broken.add(zero, f"unset:{prop.name}")
+    if all(least <= 0.0 <= most for least, most in ranges):
+        both = pc.and_(pc.equal(longitude, 0.0), pc.equal(latitude, 0.0))
+        broken.add(mask_of(both), f"unset:{prop.name}")
+
+
+def _range_of(values: pa.Array) -> tuple[float, float]:
+    """Return least and most of the numbers; of none, a range that holds nothing."""
+    extremes = pc.min_max(values)
+    least, most = extremes["min"].as_py(), extremes["max"].as_py()
+    return (math.inf, -math.inf) if least is None else (least, most)
 
 
 def _check_time(broken: Broken, contract: Contract, observed: pa.Array, arrived: pa.Array) -> None:
