@@ -135,6 +135,18 @@ async def test_a_role_that_will_not_stop_is_killed_with_all_it_started(settings:
     assert one.state == "stopped"
 
 
+async def test_what_a_crashed_role_had_started_is_gone_before_it_is_started_anew(settings: Settings) -> None:
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); time.sleep(0.3)"
+    one = Watched(role(code), settings)
+    await one.start()
+    assert one.child is not None
+    leader = one.child.pid
+    assert leader is not None
+    await until_async(lambda: one.restarts == 1)
+    assert records.session_members(leader) == []
+    await one.stop()
+
+
 async def test_a_role_that_runs_once_is_done_and_says_how_far_it_is(settings: Settings) -> None:
     said = '{"level": "info", "event": "progress", "step": "streets", "share": 0.5}'
     one = Watched(role(f"print({said!r})", None, once=True), settings)

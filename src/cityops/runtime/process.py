@@ -112,11 +112,11 @@ class Child:
             records.write(self._run_dir, records.record(program.role, self._process.pid, int(program.stop_signal)))
 
     async def wait(self) -> int:
-        """Return the exit code once the process has ended and its last lines are kept."""
+        """Return the exit code once the process has ended, what it started with it, and its last lines are kept."""
         if self._process is None or self._pump is None:
             raise RuntimeError(f"{self.program.role} was not started")
         code = await self._process.wait()
-        # What the child itself started may hold the pipe open: its lines are not worth waiting for.
+        self._kill_group()
         await asyncio.wait({self._pump}, timeout=1.0)
         self._pump.cancel()
         records.forget(self._run_dir, self.program.role)
@@ -134,16 +134,16 @@ class Child:
                     await self._process.wait()
             except TimeoutError:
                 orderly = False
-        self._kill_session()
+                self._kill_group()
         await self.wait()
         return orderly
 
     def kill(self) -> None:
         """Kill the process and all it started, at once."""
         if self.running:
-            self._kill_session()
+            self._kill_group()
 
-    def _kill_session(self) -> None:
+    def _kill_group(self) -> None:
         if self._process:
             with contextlib.suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
