@@ -115,7 +115,7 @@ class Child:
         """Return the exit code once the process has ended, what it started with it, and its last lines are kept."""
         if self._process is None or self._pump is None:
             raise RuntimeError(f"{self.program.role} was not started")
-        code = await self._process.wait()
+        code = await self._exit(self._process)
         self._kill_group()
         await asyncio.wait({self._pump}, timeout=1.0)
         self._pump.cancel()
@@ -131,7 +131,7 @@ class Child:
             self._send(self.program.stop_signal)
             try:
                 async with asyncio.timeout(self.program.stop_seconds):
-                    await self._process.wait()
+                    await self._exit(self._process)
             except TimeoutError:
                 orderly = False
                 self._kill_group()
@@ -142,6 +142,17 @@ class Child:
         """Kill the process and all it started, at once."""
         if self.running:
             self._kill_group()
+
+    @staticmethod
+    async def _exit(process: asyncio.subprocess.Process) -> int:
+        # Some versions of asyncio wait for the end of the pipe too, which what the process started may hold open.
+        waiting = asyncio.ensure_future(process.wait())
+        try:
+            while process.returncode is None:
+                await asyncio.wait({waiting}, timeout=0.5)
+        finally:
+            waiting.cancel()
+        return process.returncode
 
     def _kill_group(self) -> None:
         if self._process:
