@@ -11,7 +11,8 @@ from cityops.apps.traffic.los import index_level, level_of_service, performance_
 
 
 @pytest.mark.parametrize(
-    ("ratio", "level"), [(1.2, 1), (0.71, 1), (0.7, 2), (0.51, 2), (0.5, 3), (0.41, 3), (0.4, 4), (0.31, 4), (0.3, 5), (0, 5)]
+    ("ratio", "level"),
+    [(1.2, 1), (0.71, 1), (0.7, 2), (0.51, 2), (0.5, 3), (0.41, 3), (0.4, 4), (0.31, 4), (0.3, 5), (0, 5)],
 )
 def test_level_follows_the_share_of_free_flow_speed(ratio, level):
     assert level_of_service(ratio * 60, 60.0) == level

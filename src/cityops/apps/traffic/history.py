@@ -30,14 +30,14 @@ WHERE observed_at >= fromUnixTimestamp({{since:Int64}}) AND observed_at < fromUn
 GROUP BY detector_id, observed_at"""
 
 _HOURS: Final = f"""
-SELECT toUnixTimestamp(observed_at) * 1000 AS hour, sum(flow) AS flow
+SELECT toUnixTimestamp(observed_at) * 1000 AS hour, sum(passed) AS flow
 FROM (
-  SELECT observed_at, sum(intensity_sum) / sum(intensity_n) AS flow
+  SELECT observed_at, sum(intensity_sum) / sum(intensity_n) AS passed
   FROM {DATABASE}.traffic_flow_observed_1h
-  WHERE observed_at >= fromUnixTimestamp({{since:Int64}})
+  WHERE observed_at >= fromUnixTimestamp({{since:Int64}}) AND observed_at < fromUnixTimestamp({{until:Int64}})
   GROUP BY detector_id, observed_at
+  HAVING sum(intensity_n) > 0
 )
-WHERE isFinite(flow)
 GROUP BY observed_at ORDER BY observed_at"""
 
 
@@ -80,9 +80,9 @@ async def ask_minutes(warehouse: Questions, since: int, until: int) -> pa.Table:
     return await warehouse.query(_MINUTES, {"since": since // 1000, "until": until // 1000})
 
 
-async def ask_hours(warehouse: Questions, since: int) -> list[tuple[int, float]]:
-    """Return the vehicles that passed all detectors by hour since `since` (epoch ms); the last as a rate so far."""
-    answer = await warehouse.query(_HOURS, {"since": since // 1000})
+async def ask_hours(warehouse: Questions, since: int, until: int) -> list[tuple[int, float]]:
+    """Return the vehicles that passed all detectors by hour in [since, until) (epoch ms); the last as a rate so far."""
+    answer = await warehouse.query(_HOURS, {"since": since // 1000, "until": until // 1000})
     return [
         (int(hour), float(flow)) for hour, flow in zip(*(answer[c].to_pylist() for c in ("hour", "flow")), strict=True)
     ]

@@ -77,7 +77,7 @@ class TrafficLive(Live):
             self._index |= minutes(answer, self._detectors, self._network)
         self._index = {m: tpi for m, tpi in self._index.items() if m >= this_minute - DAY_MS - 2 * HOUR_MS}
         this_hour = this_minute // HOUR_MS * HOUR_MS
-        self._hours = await ask_hours(warehouse, this_hour - 23 * HOUR_MS)
+        self._hours = await ask_hours(warehouse, this_hour - 23 * HOUR_MS, this_hour + HOUR_MS)
 
     def changes(self, topic: str, now: float) -> object | None:
         """Return the links whose level of service changed."""
