@@ -6,7 +6,7 @@ export type FeedState = 'connecting' | 'live' | 'lost'
 /** What every event carries: when it was sent (epoch ms) and whether it replaces the topic's state. */
 export interface Envelope {
   t: number
-  full?: boolean
+  full: boolean
 }
 
 const SILENCE_MS = 6_000

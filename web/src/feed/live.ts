@@ -1,14 +1,12 @@
 // The city now, as the feed tells it: plain tables for what moves, shallow refs for what panels show.
 import { computed, shallowReactive, shallowRef } from 'vue'
-import type { AirStation, Alert, DataLink, Los, PanelInfo, TickerItem, UnitKind, UnitRow } from '../api/types.ts'
+import type { AirStation, Alert, DataLink, Los, Mode, PanelInfo, TickerItem, Topics } from '../api/types.ts'
 import { Feed, type Envelope } from './feed.ts'
 import { Signal } from './signal.ts'
 
-export type Mode = 'live' | 'replay' | 'drill'
-
 export interface Unit {
   id: string
-  kind: UnitKind
+  kind: string
   lon: number
   lat: number
   heading: number
@@ -17,7 +15,7 @@ export interface Unit {
   heardAt: number
 }
 
-type Delta<T> = Envelope & { set?: T[]; del?: string[] }
+type Delta<T> = Envelope & { set: T[]; del?: string[] }
 
 const NOTICES_KEPT = 30
 
@@ -42,13 +40,13 @@ const feed = new Feed()
 export const feedState = feed.state
 export const isLive = computed(() => feed.state.value === 'live')
 
-function onLinks({ set = [], full }: Envelope & { set?: number[] }): void {
+function onLinks({ set, full }: Topics['traffic.links']): void {
   if (full) los.clear()
   for (let i = 0; i < set.length; i += 2) los.set(set[i]!, set[i + 1] as Los)
-  linksChanged.emit({ pairs: set, full: full === true })
+  linksChanged.emit({ pairs: set, full })
 }
 
-function onUnits({ t, set = [], del = [], full }: Delta<UnitRow>): void {
+function onUnits({ t, set, del, full }: Topics['units']): void {
   if (full) units.clear()
   for (const id of del) units.delete(id)
   const moved = set.map(([id, kind, lon, lat, heading, speed, stale]): Unit => {
@@ -57,11 +55,11 @@ function onUnits({ t, set = [], del = [], full }: Delta<UnitRow>): void {
     return unit
   })
   unitCount.value = units.size
-  unitsChanged.emit({ moved, gone: del, full: full === true })
+  unitsChanged.emit({ moved, gone: del, full })
 }
 
 /** Returns the rows after a change: those set replace or join, those deleted go. */
-export function changed<T extends { id: string }>(before: readonly T[], { set = [], del = [], full }: Delta<T>): T[] {
+export function changed<T extends { id: string }>(before: readonly T[], { set, del = [], full }: Delta<T>): T[] {
   const byId = new Map((full ? [] : before).map((row) => [row.id, row]))
   for (const row of set) byId.set(row.id, row)
   for (const id of del) byId.delete(id)
@@ -70,27 +68,29 @@ export function changed<T extends { id: string }>(before: readonly T[], { set = 
 
 /** Opens the feed for what is published of the page's topics; called once, when city and panels are known. */
 export function startLive(published: readonly string[], shown: readonly PanelInfo[]): void {
-  const on = <T extends Envelope>(topic: string, handler: (data: T) => void): void => {
+  const on = <T extends keyof Topics>(topic: T, handler: (data: Topics[T]) => void): void => {
     if (published.includes(topic)) feed.on(topic, handler)
   }
-  on('clock', (data: Envelope & { mode: Mode }) => {
+  on('clock', (data) => {
     now.value = data.t
     mode.value = data.mode
   })
   on('traffic.links', onLinks)
   on('units', onUnits)
-  on('air', (data: Delta<AirStation>) => {
+  on('air', (data) => {
     stations.value = changed(stations.value, data)
   })
-  on('alerts', (data: Delta<Alert>) => {
+  on('alerts', (data) => {
     alerts.value = changed(alerts.value, data).sort((a, b) => a.severity - b.severity || b.observed_at - a.observed_at)
   })
-  on('ticker', ({ items }: Envelope & { items: TickerItem[] }) => {
+  on('ticker', ({ items }) => {
     notices.value = items.slice(0, NOTICES_KEPT)
   })
-  on('link', (data: Envelope & DataLink) => {
+  on('link', (data) => {
     dataLink.value = data
   })
-  for (const { id, topic } of shown) on(topic, (data: Envelope) => panels.set(id, data))
+  for (const { id, topic } of shown) {
+    if (published.includes(topic)) feed.on(topic, (data: Envelope) => panels.set(id, data))
+  }
   feed.start()
 }

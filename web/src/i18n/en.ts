@@ -97,6 +97,8 @@ const words: Words = {
   'kind.construction_site': 'Construction site',
   'kind.bridge': 'Bridge',
   'kind.government': 'Government office',
+  'kind.station': 'Railway station',
+  'kind.square': 'Square',
 
   'highway.motorway': 'Motorway',
   'highway.trunk': 'Expressway',

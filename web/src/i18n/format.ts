@@ -25,10 +25,15 @@ function dates(options: Options): Intl.DateTimeFormat {
   return format
 }
 
+/** From here on numbers are written short: 481.2万, 4.8M. */
+const SHORT_FROM = 1_000_000
+
 export const number = (value: number | null | undefined, digits = 0): string =>
   value === null || value === undefined || !Number.isFinite(value)
     ? '—'
-    : numbers({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+    : Math.abs(value) >= SHORT_FROM
+      ? numbers({ notation: 'compact', maximumFractionDigits: 1 }).format(value)
+      : numbers({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
 
 export const clock = (ms: number): string => dates({ hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(ms)
 export const hourMinute = (ms: number): string => dates({ hour: '2-digit', minute: '2-digit' }).format(ms)

@@ -20,9 +20,9 @@ export function t(key: Key, values?: Record<string, string | number>): string {
 }
 
 /** Returns the current language's side of a bilingual text, the other one when it is empty. */
-export function pick(text: Text | null | undefined): string {
-  if (!text) return ''
-  return current.value === 'en' ? text.en || text.zh : text.zh || text.en
+export function pick(text: Text | Readonly<Record<string, string>> | null | undefined): string {
+  const { zh: chinese = '', en: english = '' } = text ?? {}
+  return current.value === 'en' ? english || chinese : chinese || english
 }
 
 /** Switches the language of everything on the page and remembers it on this machine. */

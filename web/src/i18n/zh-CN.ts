@@ -96,6 +96,8 @@ export default {
   'kind.construction_site': '建筑工地',
   'kind.bridge': '桥梁',
   'kind.government': '政府机关',
+  'kind.station': '车站',
+  'kind.square': '广场',
 
   'highway.motorway': '高速公路',
   'highway.trunk': '快速路',

@@ -15,7 +15,7 @@ import { PLACE_LAYERS } from './places.ts'
 import { choose, chosen, type Chosen } from './selection.ts'
 import { shown } from './shown.ts'
 import { addSprites } from './sprites.ts'
-import { baseStyle, fontFaces, scaled, UNDER_BUILDINGS, UNDER_LABELS } from './style.ts'
+import { baseStyle, fontFaces, scaled, UNDER_LABELS, UNDER_WATER } from './style.ts'
 import { driveUnits, UNIT_LAYERS, UNIT_SOURCES } from './units.ts'
 import type { CityView } from './view.ts'
 import type { Zone } from './zone.ts'
@@ -93,6 +93,7 @@ class GlView implements CityView {
         'circle-stroke-width': scaled(2.2),
       },
     })
+    map.moveLayer('district-name')
     for (const layer of ALERT_LAYERS) map.addLayer(layer)
     this.follow(layers)
     map.on('click', (event) => choose(this.at(event)))
@@ -146,7 +147,7 @@ class GlView implements CityView {
   }
 
   private picture(id: string, address: string, on: (id: string, apply: (visible: boolean) => void) => void): void {
-    const refresh = pictureOn(this.map, `picture-${id}`, address, UNDER_BUILDINGS)
+    const refresh = pictureOn(this.map, `picture-${id}`, address, UNDER_WATER)
     on(id, (visible) => {
       if (visible) void refresh()
       this.setVisible([`picture-${id}`], visible)

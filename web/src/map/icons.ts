@@ -21,6 +21,8 @@ export const ICONS = {
   weather_station: 'M7 18.6 A4 4 0 0 1 6.6 10.8 A5.6 5.6 0 0 1 17.4 10.2 A4.2 4.2 0 0 1 17 18.6 Z',
   bridge: 'M3 8 H21 V10.4 H19.6 V18 H17.4 V14.4 C15.8 11.6 8.2 11.6 6.6 14.4 V18 H4.4 V10.4 H3 Z',
   park: 'M12 3 L17.4 11 H15 L19 17 H13.1 V21 H10.9 V17 H5 L9 11 H6.6 Z',
+  station: 'M6 3.6 H18 V16.6 H6 Z M8 6 V11 H16 V6 Z M7 18 L5 21 H7.4 L8.8 18 Z M15.2 18 L16.6 21 H19 L17 18 Z',
+  square: 'M4 18 H20 V20.4 H4 Z M11 4 H13 L14 16.6 H10 Z',
   place: 'M12 6 A6 6 0 1 1 11.99 6 Z',
 } as const
 

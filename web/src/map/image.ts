@@ -31,6 +31,6 @@ export function pictureOn(map: GlMap, id: string, address: string, before: strin
       return
     }
     map.addSource(id, { type: 'image', url, coordinates: corners(bounds) })
-    map.addLayer({ id, type: 'raster', source: id, paint: { 'raster-opacity': 0.85, 'raster-fade-duration': 0, 'raster-resampling': 'linear' } }, before)
+    map.addLayer({ id, type: 'raster', source: id, paint: { 'raster-opacity': 0.8, 'raster-fade-duration': 0, 'raster-resampling': 'linear' } }, before)
   }
 }

@@ -14,7 +14,7 @@ export const CITY = 'city'
 
 /** Where app layers go: each of them names the base layer it is drawn under. */
 export const UNDER_LABELS = 'road-name'
-export const UNDER_BUILDINGS = 'building'
+export const UNDER_WATER = 'water'
 
 /** The map's two fonts. `slices` cover what the first-paint fonts lack. */
 export function fontFaces(slices: readonly { url: string; ranges: string[] }[] = []): FontFacesSpecification {
@@ -69,7 +69,7 @@ const LAYERS: Layer[] = [
     'source-layer': 'building',
     minzoom: 13,
     paint: {
-      'fill-color': ['interpolate', ['linear'], ['get', 'height'], 0, '#111b27', 30, '#172432', 90, '#20303f', 200, '#2b3e50'],
+      'fill-color': ['interpolate', ['linear'], ['get', 'height'], 0, '#131f2c', 30, '#1a2938', 90, '#243647', 200, '#31465a'],
       'fill-opacity': ['interpolate', ['linear'], ['zoom'], 13, 0, 13.6, 0.9],
       'fill-outline-color': '#26374a',
     },
@@ -133,8 +133,8 @@ const LAYERS: Layer[] = [
       'text-size': textSize(21),
       'text-letter-spacing': 0.14,
       'text-max-width': 12,
-      'text-padding': 6,
-      'symbol-sort-key': 0,
+      'text-padding': 4,
+      'text-variable-anchor-offset': ['center', [0, 0], 'top', [0, 1.2], 'bottom', [0, -1.2], 'left', [1.2, 0], 'right', [-1.2, 0]],
     },
     paint: { 'text-color': LABEL, ...halo, 'text-halo-width': 2 },
   },

@@ -53,6 +53,7 @@ export const UNIT_LAYERS: Layer[] = [
     filter: ['!', isTraffic as never],
     layout: {
       'icon-image': ['concat', 'unit-', ['get', 'kind'], ['case', ['get', 'stale'], '-stale', '']],
+      'icon-size': ['interpolate', ['linear'], ['zoom'], AGGREGATED_BELOW, 0.8, 14, 1],
       'icon-allow-overlap': true,
       'icon-ignore-placement': true,
     },

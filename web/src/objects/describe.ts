@@ -24,7 +24,7 @@ export interface Told {
 }
 
 /** What stations measure, in the order of HJ 633, with units. */
-const POLLUTANTS: readonly [string, string, string][] = [
+const POLLUTANTS: readonly ['pm25' | 'pm10' | 'o3' | 'no2' | 'so2' | 'co', string, string][] = [
   ['pm25', 'PM2.5', 'µg/m³'],
   ['pm10', 'PM10', 'µg/m³'],
   ['o3', 'O₃', 'µg/m³'],
@@ -79,7 +79,7 @@ function air({ id }: Chosen): Told {
     if (station.level) facts.push({ label: t('fact.level'), value: t(`aqi.${station.level}` as Key), stale })
     for (const [key, label, unitName] of POLLUTANTS) {
       const value = station[key]
-      if (typeof value === 'number') facts.push({ label, value: number(value, key === 'co' ? 1 : 0), unit: unitName, stale })
+      if (value !== null) facts.push({ label, value: number(value, key === 'co' ? 1 : 0), unit: unitName, stale })
     }
     facts.push(aged(station.observed_at, stale))
   }
@@ -94,7 +94,7 @@ function alert({ id, facts: given }: Chosen): Told {
   if (found.district) facts.push({ label: t('fact.district'), value: pick(found.district) })
   if (found.place) facts.push({ label: t('fact.place'), value: pick(found.place) })
   facts.push({ label: t('fact.observed'), value: dateTime(found.observed_at) }, aged(found.observed_at, false))
-  return { title: found.title, kind: t('kind.alert'), icon: 'place', severity: found.severity, facts, source }
+  return { title: found.title, kind: t('kind.alert'), icon: 'place', severity: found.severity as Severity, facts, source }
 }
 
 function place({ id, facts: given }: Chosen): Told {

@@ -1,6 +1,6 @@
 // Every object of the map as a row: those that move or change come from the feed, the others are asked for.
 import { computed, shallowRef, type ComputedRef } from 'vue'
-import type { Text } from '../api/types.ts'
+import type { Severity, Text } from '../api/types.ts'
 import { alerts, los, now, stations, unitCount, units } from '../feed/live.ts'
 import { number } from '../i18n/format.ts'
 import { pick, t, type Key } from '../i18n/index.ts'
@@ -20,7 +20,7 @@ export interface ObjectRow {
 export const KINDS: readonly ObjectKind[] = ['alert', 'link', 'unit', 'air', 'place']
 
 const PLACE_KINDS = [
-  'hospital', 'fire_station', 'police_station', 'government', 'school', 'park', 'bridge', 'weather_station',
+  'hospital', 'fire_station', 'police_station', 'government', 'station', 'square', 'school', 'park', 'bridge', 'weather_station',
   'construction_site', 'camera', 'detector', 'signal',
 ] // prettier-ignore
 
@@ -64,7 +64,7 @@ function alertRows(): ObjectRow[] {
   return alerts.value.map((one) => ({
     id: one.id,
     name: one.title,
-    kind: t('level', { numeral: NUMERALS[one.severity] }),
+    kind: t('level', { numeral: NUMERALS[one.severity as Severity] }),
     now: [t(`status.${one.status}`), pick(one.district)].filter(Boolean).join(' · '),
     stale: false,
     object: { kind: 'alert', id: one.id, lon: one.lon ?? undefined, lat: one.lat ?? undefined },

@@ -1,11 +1,12 @@
 // The weather in the top bar: the newest observation of the city's stations, asked for once a minute.
 import { computed, shallowRef } from 'vue'
+import { api } from '../api/client.ts'
 import { now } from '../feed/live.ts'
 import { number } from '../i18n/format.ts'
 import { t, type Key } from '../i18n/index.ts'
 
 interface Observation {
-  station_id?: string
+  station_id: string
   observed_at: number
   temperature: number | null
   wind_speed: number | null
@@ -22,8 +23,8 @@ const newest = shallowRef<Observation>()
 
 async function refresh(): Promise<void> {
   try {
-    const answer = await fetch('/v1/rows/WeatherObserved?limit=1')
-    if (answer.ok) newest.value = ((await answer.json()) as { rows: Observation[] }).rows[0]
+    const { data } = await api.GET('/v1/rows/{contract}', { params: { path: { contract: 'WeatherObserved' }, query: { limit: 1 } } })
+    newest.value = (data?.rows[0] as Observation | undefined) ?? newest.value
   } catch {
     // Nothing new; the old observation greys out by its age.
   }

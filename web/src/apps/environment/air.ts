@@ -29,7 +29,7 @@ export const AIR_LAYERS: Layer[] = [
     id: 'air-name',
     type: 'symbol',
     source: 'air',
-    minzoom: 12.4,
+    minzoom: 13.2,
     layout: {
       'text-field': ['get', 'name'],
       'text-font': ['Regular'],
