@@ -7,15 +7,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 from tests.engines import until
+from tests.runtime.up_process import ENGINES, Up
 
 from cityops.runtime import records
 from cityops.settings import Settings
@@ -23,54 +21,7 @@ from cityops.technology import bus
 
 pytestmark = pytest.mark.engine
 
-ROOT = Path(__file__).resolve().parents[2]
-ENGINES = ("nats", "postgres", "warehouse")
 NOBODY = 65534
-
-
-class Up:
-    """A supervisor in a process of its own."""
-
-    def __init__(self, data_dir: Path, *, roles: tuple[str, ...] = ENGINES, prefix: tuple[str, ...] = ()) -> None:
-        self.data_dir = data_dir
-        command = [*prefix, sys.executable, "-m", "tests.runtime.up_roles", str(data_dir), *roles]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
-
-    def wait(self) -> Settings:
-        """Return where it listens once it says that it is up."""
-        assert self.process.stdout is not None
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if "CityOps 城运  http://" in line:
-                return Settings.load(self.data_dir)
-        raise AssertionError("".join(said))
-
-    def children(self) -> dict[str, records.Record]:
-        return {entry.role: entry for entry in records.read_all(self.data_dir / "run") if entry.pid != self.process.pid}
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[type[Up]]:
-    started: list[Up] = []
-
-    class Tracked(Up):
-        def __init__(self, *args: object, **kwargs: object) -> None:
-            super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-            started.append(self)
-
-    yield Tracked
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-        records.end_leftovers(one.data_dir / "run", grace_seconds=2)
 
 
 async def put(settings: Settings, text: bytes) -> None:

@@ -70,7 +70,7 @@ def forget(folder: Path, role: str) -> None:
     (folder / (role + _SUFFIX)).unlink(missing_ok=True)
 
 
-def end_leftovers(folder: Path, *, grace_seconds: float = 8.0) -> list[str]:
+def end_leftovers(folder: Path, *, grace_seconds: float = 5.0) -> list[str]:
     """End what an earlier supervisor left running; return its roles.
 
     A process is ours when pid and start time are those on record, or when it belongs to the session that the
