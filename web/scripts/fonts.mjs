@@ -8,7 +8,7 @@ import { merged } from './truetype.mjs'
 
 const WEB = dirname(dirname(fileURLToPath(import.meta.url)))
 const PACKAGE = join(WEB, 'node_modules/@fontsource-variable/noto-sans-sc')
-const MADE = join(WEB, 'src/fonts/made')
+const MADE = join(WEB, 'dist/fonts')
 const WEIGHTS = [400, 600]
 
 const span = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i)

@@ -1,7 +1,7 @@
 // Where the page begins: language, fonts, routes.
 import { createApp } from 'vue'
 import App from './App.vue'
-import './fonts/made/fonts.css'
+import '../dist/fonts/fonts.css'
 import { startLocale } from './i18n/index.ts'
 import { router } from './router.ts'
 import './styles/base.css'

@@ -5,9 +5,9 @@ import type {
   LayerSpecification as Layer,
   StyleSpecification,
 } from 'maplibre-gl'
-import regularUrl from '../fonts/made/city-400.woff2?url'
-import boldUrl from '../fonts/made/city-600.woff2?url'
-import ranges from '../fonts/made/ranges.json'
+import regularUrl from '../../dist/fonts/city-400.woff2?url'
+import boldUrl from '../../dist/fonts/city-600.woff2?url'
+import ranges from '../../dist/fonts/ranges.json'
 import { GREEN, GROUND, HALO, LABEL, LABEL_DIM, WATER } from './palette.ts'
 
 export const CITY = 'city'
