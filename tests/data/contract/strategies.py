@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from cityops.data.contract import Contract, Property
 
-ARRIVED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ARRIVED = datetime.combine(datetime.now(UTC).date() - timedelta(days=1), time(12), UTC)
+"""Noon of yesterday: the engine's own clock must not find the rows too old to keep."""
+
 PATTERNS = ("^[a-z]+$", r"^[^\x00-\x20\x7f]+$", "[0-9]", "^(on|off)?$", "^.{1,3}$")
 
 _names = st.from_regex(r"[a-z][a-z0-9_]{0,11}", fullmatch=True)
@@ -30,8 +32,14 @@ def _properties(draw: st.DrawFn, name: str) -> dict[str, Any]:
         low, high = sorted((draw(_bounds), draw(_bounds)))
         options = draw(
             st.sampled_from(
-                [{}, {"minimum": low}, {"maximum": high}, {"minimum": low, "maximum": high}, {"exclusiveMinimum": low}]
-                + [{"exclusiveMinimum": low, "maximum": high}]
+                [
+                    {},
+                    {"minimum": low},
+                    {"maximum": high},
+                    {"minimum": low, "maximum": high},
+                    {"exclusiveMinimum": low},
+                    {"exclusiveMinimum": low, "exclusiveMaximum": high},
+                ]
             )
         )
         custom.append({"property": "rollup", "value": draw(st.booleans())})
@@ -97,7 +105,9 @@ def _values(contract: Contract, prop: Property) -> st.SearchStrategy[Any]:
             words = [*(prop.enum or ()), "a", "abc", "on", "off", "", "12", "长路名", "a b", "x\n"]
             good = st.sampled_from(words) | st.text(st.characters(codec="utf-8"), max_size=5)
         case "number":
-            exact = [b for b in (prop.minimum, prop.maximum, prop.exclusive_minimum) if b is not None]
+            exact = [
+                b for b in (prop.minimum, prop.maximum, prop.exclusive_minimum, prop.exclusive_maximum) if b is not None
+            ]
             good = st.sampled_from([0.0, -0.0, *exact, float("nan"), float("inf")]) | st.floats(-1100, 1100)
         case "integer":
             good = st.integers(-1100, 1100) | st.sampled_from([2**53 - 1, 2**53, -(2**53), 2**63 - 1])

@@ -20,7 +20,7 @@ from cityops.data.contract.ddl import (
 )
 from cityops.data.contract.errors import MigrationError
 from cityops.data.contract.model import ROLLUPS, Contract
-from cityops.data.contract.tables import DATABASE, feeder, latest_table, rollup_table
+from cityops.data.contract.tables import DATABASE, feeder, latest_table, now_view, rollup_table
 
 EXISTING_QUERY = f"""SELECT t.name AS table, c.name AS column, c.type AS type, t.engine_full AS engine
 FROM system.tables AS t INNER JOIN system.columns AS c ON c.database = t.database AND c.table = t.name
@@ -67,11 +67,13 @@ def migration(
         if feeder(feed.table) not in existing
         for s in _fill(contract, feed, existing, place, timezone)
     ]
-    if not (alters or made or fills):
+    if not (alters or made or fills) and now_view(contract) in existing:
         return []
     kept = [f for f in feeds if feeder(f.table) in existing]
     turned = [f"ALTER TABLE {feed.view}{place.on_cluster} MODIFY QUERY {feed.select}" for feed in kept]
-    return [*alters, *made, *fills, *turned, now_statement(contract, place)]
+    # The view goes first and comes last: where it is missing, a migration was cut short.
+    opened = f"DROP VIEW IF EXISTS {place.face(now_view(contract))}{place.on_cluster}"
+    return [opened, *alters, *made, *fills, *turned, now_statement(contract, place)]
 
 
 def _refuse_lost_rollups(contract: Contract, existing: Mapping[str, Existing]) -> None:

@@ -86,7 +86,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Contract:
-    """A data set as its file declares it; `freshness` is the age at which a value is stale (SLA frequency + latency)."""
+    """A data set as its file declares it; `freshness` is the age at which a value is stale (frequency + latency)."""
 
     name: str
     id: str

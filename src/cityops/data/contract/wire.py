@@ -9,7 +9,18 @@ import pyarrow.compute as pc
 from cityops.data.contract.broken import Broken, Mask, mask_of, one_array
 from cityops.data.contract.model import TIMESTAMP, Contract, Property
 
-_FRACTION_BEYOND_MS = r"(\.\d{3})\d+"
+_FRACTION_BEYOND_US = r"(\.\d{6})\d+"
+_FORMS = {
+    TIMESTAMP: (
+        r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]([01]\d|2[0-3])"
+        r"(:[0-5]\d(:[0-5]\d(\.\d+)?)?)?(Z|[+-]\d{2}(:?[0-5]\d)?)$"
+    ),
+    pa.float64(): r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)$",
+    pa.int64(): r"^[+-]?\d{1,19}$",
+    pa.bool_(): r"(?i)^(true|false|0|1)$",
+}
+"""How a text looks that may be one; the cast has the last word."""
+
 _TYPES = pa.types
 
 
@@ -69,9 +80,10 @@ def _convertible(found: pa.DataType, wanted: str) -> bool:
 
 def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
     """Cast without loss, but for timestamps finer than a millisecond, which are cut."""
-    if _TYPES.is_timestamp(values.type):
-        return pc.cast(values, pa.timestamp("ms", tz=values.type.tz), safe=False).cast(TIMESTAMP)
-    return pc.cast(values, wanted)
+    if wanted != TIMESTAMP:
+        return pc.cast(values, wanted)
+    exact = values if _TYPES.is_timestamp(values.type) else pc.cast(values, pa.timestamp("us", tz="UTC"))
+    return pc.cast(exact, pa.timestamp("ms", tz=exact.type.tz), safe=False).cast(TIMESTAMP)
 
 
 def _cast_each(values: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
@@ -79,11 +91,23 @@ def _cast_each(values: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
     encoded = values.dictionary_encode()
     words = encoded.dictionary
     if wanted == TIMESTAMP:
-        words = pc.replace_substring_regex(words.cast(pa.string()), _FRACTION_BEYOND_MS, r"\1")
-    cast, bad = _try_all(words, wanted)
+        words = pc.replace_substring_regex(words.cast(pa.string()), _FRACTION_BEYOND_US, r"\1")
+    hopeless = _hopeless(words, wanted)
+    cast, bad = _try_all(pc.if_else(pa.array(hopeless), pa.scalar(None, words.type), words), wanted)
     codes = encoded.indices
     rows = codes.fill_null(-1).to_numpy(zero_copy_only=False)
-    return cast.take(codes), np.append(bad, np.False_)[rows]
+    return cast.take(codes), np.append(bad | hopeless, np.False_)[rows]
+
+
+def _hopeless(words: pa.Array, wanted: pa.DataType) -> Mask:
+    """Return the values that cannot be cast by their look, so that a flood of garbage is not tried one by one."""
+    if _TYPES.is_floating(words.type) and _TYPES.is_integer(wanted):
+        numbers = words.to_numpy(zero_copy_only=False)
+        return np.asarray(~(np.isfinite(numbers) & (np.floor(numbers) == numbers) & (np.abs(numbers) < 2.0**63)))
+    form = _FORMS.get(wanted)
+    if form is None or not (_TYPES.is_string(words.type) or _TYPES.is_large_string(words.type)):
+        return np.zeros(len(words), dtype=np.bool_)
+    return mask_of(pc.invert(pc.match_substring_regex(words, form)))
 
 
 def _try_all(words: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
