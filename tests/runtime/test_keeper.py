@@ -13,6 +13,7 @@ from tests.engines import any_ports, until_async
 
 from cityops.runtime import keeper as keeping
 from cityops.runtime import records
+from cityops.runtime.health import Health
 from cityops.runtime.keeper import Heartbeats, Keeper, StartError
 from cityops.runtime.process import Program
 from cityops.runtime.roles import Role
@@ -28,12 +29,12 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-async def well(settings: Settings) -> bool:
-    return True
+async def well(settings: Settings) -> Health:
+    return "well"
 
 
-async def unwell(settings: Settings) -> bool:
-    return False
+async def silent(settings: Settings) -> Health:
+    return "silent"
 
 
 def role(code: str, check: Callable[[Settings], object] | None = well, **how: object) -> Role:
@@ -57,7 +58,7 @@ class Watched(Keeper):
 
 
 async def test_a_role_that_never_works_is_reported_with_its_last_words(settings: Settings) -> None:
-    one = Watched(role("import sys; print('no such key: colour'); sys.exit(3)", unwell), settings)
+    one = Watched(role("import sys; print('no such key: colour'); sys.exit(3)", silent), settings)
     with pytest.raises(StartError, match=r"ended with code 3[\s\S]*no such key: colour"):
         await one.start()
     assert one.restarts == 3
@@ -90,22 +91,39 @@ async def test_a_crashing_role_is_restarted_with_growing_pauses(
 async def test_a_role_that_stops_answering_is_ended_and_started_anew(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"CHECK_SECONDS": 0.02, "UNWELL_SECONDS": 0.2, "FIRST_PAUSE_SECONDS": 0.01}.items():
+    for name, value in {"CHECK_SECONDS": 0.02, "SILENT_SECONDS": 0.2, "FIRST_PAUSE_SECONDS": 0.01}.items():
         monkeypatch.setattr(keeping, name, value)
-    answers = [True, True, False]
+    answers: list[Health] = ["well", "well", "silent"]
 
-    async def check(settings: Settings) -> bool:
+    async def check(settings: Settings) -> Health:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     one = Watched(role(SLEEP, check), settings)
     await one.start()
     first = one.child.pid if one.child else None
     await until_async(lambda: one.restarts == 1)
-    answers[:] = [True]
+    answers[:] = ["well"]
     await until_async(lambda: one.state == "healthy")
     assert one.child is not None
     assert one.child.pid != first
     assert "unwell" in one.seen
+    await one.stop()
+
+
+async def test_a_role_that_answers_that_it_cannot_work_is_not_started_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"CHECK_SECONDS": 0.02, "SILENT_SECONDS": 0.1}.items():
+        monkeypatch.setattr(keeping, name, value)
+    answers: list[Health] = ["well", *["unwell"] * 20, "well"]
+
+    async def check(settings: Settings) -> Health:
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    one = Watched(role(SLEEP, check), settings)
+    await one.start()
+    await until_async(lambda: one.seen[-3:] == ["healthy", "unwell", "healthy"])
+    assert one.restarts == 0
     await one.stop()
 
 

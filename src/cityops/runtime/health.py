@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import Literal
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,12 +11,13 @@ import psycopg
 from cityops.settings import Settings
 from cityops.technology import bus
 
-Check = Callable[[], Awaitable[bool]]
+# "unwell" answers and says that it cannot work now (a full disk, say): starting it anew would not mend that.
+Health = Literal["well", "unwell", "silent"]
 _SECONDS = 3.0
 
 
-async def http_ok(url: str) -> bool:
-    """Return whether GET `url` answers 200 in time."""
+async def of_http(url: str) -> Health:
+    """Return the health of a server by GET `url`: well when it answers 200 in time."""
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(_SECONDS):
@@ -28,32 +29,32 @@ async def http_ok(url: str) -> bool:
             finally:
                 writer.close()
     except (OSError, TimeoutError):
-        return False
-    return b" 200 " in status
+        return "silent"
+    return "well" if b" 200 " in status else "unwell" if status.startswith(b"HTTP/") else "silent"
 
 
-async def nats_ok(settings: Settings) -> bool:
-    """Return whether the log answers and JetStream is up."""
+async def of_nats(settings: Settings) -> Health:
+    """Return the health of the log: well when it answers and JetStream is up."""
     try:
         client = await bus.connect(settings, "health", within=_SECONDS)
     except bus.BusError:
-        return False
+        return "silent"
     try:
         await client.jetstream(timeout=_SECONDS).account_info()
     except Exception:  # noqa: BLE001  # whatever it is, the answer is no
-        return False
+        return "silent"
     finally:
         await client.close()
-    return True
+    return "well"
 
 
-async def postgres_ok(settings: Settings) -> bool:
-    """Return whether the database takes a connection."""
+async def of_postgres(settings: Settings) -> Health:
+    """Return the health of the database: well when it takes a connection."""
     address = settings.postgres_url.replace("postgresql+psycopg://", "postgresql://")
     try:
         async with asyncio.timeout(_SECONDS):
             connection = await psycopg.AsyncConnection.connect(address)
             await connection.close()
     except (psycopg.Error, OSError, TimeoutError):
-        return False
-    return True
+        return "silent"
+    return "well"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cityops.runtime.health import Health
 from cityops.runtime.logs import RotatingLog, tail
 from cityops.runtime.nats import EngineMissingError
 from cityops.runtime.process import Child, end_task
@@ -22,8 +23,8 @@ State = Literal["waiting", "starting", "healthy", "unwell", "restarting", "done"
 
 STARTING_POLL_SECONDS = 0.1
 CHECK_SECONDS = 5.0
-SILENT_SECONDS = 10.0  # telemetry older than this says nothing any more
-UNWELL_SECONDS = 30.0  # without one good answer for so long, the process is ended and started anew
+BEAT_SECONDS = 10.0  # telemetry older than this says nothing any more
+SILENT_SECONDS = 30.0  # without any answer for so long, the process is ended and started anew
 START_SECONDS = 120.0
 STEADY_SECONDS = 30.0  # after so long in health the pauses begin small again
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 15.0
@@ -48,7 +49,7 @@ class Heartbeats:
     def fresh(self, role: str, pid: int | None) -> bool:
         """Return whether the process `pid` spoke as `role` within the last seconds and says that it is ready."""
         who, when, ready = self.heard.get(role, (0, 0.0, False))
-        return who == pid and ready and time.monotonic() - when < SILENT_SECONDS
+        return who == pid and ready and time.monotonic() - when < BEAT_SECONDS
 
 
 class Keeper:
@@ -139,28 +140,31 @@ class Keeper:
     async def _watch(self, child: Child) -> int:
         ended = asyncio.create_task(child.wait())
         try:
-            last_good = time.monotonic()
+            last_answer = time.monotonic()
             while not ended.done():
-                if await self._is_healthy(child):
-                    last_good = time.monotonic()
+                health = await self._health(child)
+                if health != "silent":
+                    last_answer = time.monotonic()
+                if health == "well":
                     self._set("healthy")
                     self._up.set()
-                elif time.monotonic() - last_good > (START_SECONDS if self.state == "starting" else UNWELL_SECONDS):
-                    log.error("role does not answer: ending it", kept_role=self.role.name)
-                    child.kill()
                 elif self.state == "healthy" and child.running:
                     self._set("unwell")
+                if time.monotonic() - last_answer > (START_SECONDS if self.state == "starting" else SILENT_SECONDS):
+                    log.error("role does not answer: ending it", kept_role=self.role.name)
+                    child.kill()
                 every = STARTING_POLL_SECONDS if self.state == "starting" else CHECK_SECONDS
                 await asyncio.wait({ended}, timeout=every)
             return ended.result()
         finally:
             ended.cancel()
 
-    async def _is_healthy(self, child: Child) -> bool:
+    async def _health(self, child: Child) -> Health:
         if self.role.check is None:
-            return self._beats.fresh(self.role.name, child.pid)
+            return "well" if self._beats.fresh(self.role.name, child.pid) else "silent"
+        health = await self.role.check(self._settings)
         # A server that is not ours may answer on the port: ours must be running as well.
-        return await self.role.check(self._settings) and child.running
+        return health if child.running else "silent"
 
     def _hear(self, line: bytes) -> None:
         if b'"progress"' in line:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cityops.runtime import health, nats, postgres
+from cityops.runtime.health import Health
 from cityops.runtime.process import Program
 from cityops.settings import Settings
 
@@ -22,7 +23,7 @@ class Role:
     does: str
     needs: tuple[str, ...]
     program: Callable[[Settings], Program]
-    check: Callable[[Settings], Awaitable[bool]] | None = None
+    check: Callable[[Settings], Awaitable[Health]] | None = None
     once: bool = False
 
 
@@ -34,28 +35,28 @@ def _serve(role: str, *, stop_seconds: float = 10.0) -> Callable[[Settings], Pro
     return program
 
 
-def _warehouse_ok(settings: Settings) -> Awaitable[bool]:
-    return health.http_ok(settings.warehouse_url + "/ping")
+def _warehouse(settings: Settings) -> Awaitable[Health]:
+    return health.of_http(settings.warehouse_url + "/ping")
 
 
-def _edge_ok(settings: Settings) -> Awaitable[bool]:
-    return health.http_ok(f"http://{settings.edge_host}:{settings.edge_port}/v1/health")
+def _edge(settings: Settings) -> Awaitable[Health]:
+    return health.of_http(f"http://{settings.edge_host}:{settings.edge_port}/v1/health")
 
 
-def _ioc_ok(settings: Settings) -> Awaitable[bool]:
-    return health.http_ok(f"http://{settings.ioc_host}:{settings.ioc_port}/v1/health")
+def _ioc(settings: Settings) -> Awaitable[Health]:
+    return health.of_http(f"http://{settings.ioc_host}:{settings.ioc_port}/v1/health")
 
 
 ENGINES = ("nats", "postgres", "warehouse")
 ROLES: tuple[Role, ...] = (
-    Role("nats", "the log, MQTT", (), nats.program, health.nats_ok),
-    Role("postgres", "business records", (), postgres.program, health.postgres_ok),
-    Role("warehouse", "observations", (), _serve("warehouse", stop_seconds=20.0), _warehouse_ok),
+    Role("nats", "the log, MQTT", (), nats.program, health.of_nats),
+    Role("postgres", "business records", (), postgres.program, health.of_postgres),
+    Role("warehouse", "observations", (), _serve("warehouse", stop_seconds=20.0), _warehouse),
     Role("migrate", "tables and streams", ENGINES, _serve("migrate"), once=True),
     Role("city", "the demo city's plan", (), _serve("city"), once=True),
     Role("pipeline", "decode, check, store", ("migrate",), _serve("pipeline", stop_seconds=15.0)),
-    Role("edge", "devices over HTTP", ("migrate",), _serve("edge"), _edge_ok),
-    Role("ioc", "screens", ("migrate",), _serve("ioc"), _ioc_ok),
+    Role("edge", "devices over HTTP", ("migrate",), _serve("edge"), _edge),
+    Role("ioc", "screens", ("migrate",), _serve("ioc"), _ioc),
     Role("twin", "the demo city", ("pipeline", "edge", "ioc", "city"), _serve("twin")),
 )
 BY_NAME = {role.name: role for role in ROLES}
