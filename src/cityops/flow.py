@@ -76,7 +76,7 @@ async def twin(settings: Settings, telemetry: Telemetry) -> None:
     """Beside the flow: the demo city lives, and its devices publish as real ones would."""
     from cityops.twin.simulation.run import run
 
-    await run(settings)
+    await run(settings, telemetry)
 
 
 STAGES: dict[str, Stage | Step] = {

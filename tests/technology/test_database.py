@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from tests.engines import Engines
 
+from cityops.data.edge.load_job import LoadJob
 from cityops.technology import database
-from cityops.technology.jobs import LoadJob
 
 pytestmark = pytest.mark.engine
 
@@ -32,7 +32,7 @@ def test_migrations_make_the_tables_the_code_declares(tables: Engines) -> None:
 
 def test_a_file_is_on_record_once_for_each_contract_and_mapping(tables: Engines) -> None:
     make = database.sessions(tables.settings)
-    same = {"file_digest": "d" * 64, "file_name": "a.csv", "contract": "A", "bytes_total": 10}
+    same = {"file_digest": "d" * 64, "file_name": "a.csv", "contract": "A", "mapping_digest": "", "end": 10}
     with make.begin() as session:
         session.add(LoadJob(**same))
     with make() as session:
