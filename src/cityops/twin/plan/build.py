@@ -6,15 +6,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from cityops.settings import Settings
-from cityops.technology.geo.basemap import Basemap, write_basemap
+from cityops.technology.geo.basemap import TILES_FILE, Basemap, write_basemap
 from cityops.twin.plan import layers, sumo, tables
 from cityops.twin.plan.generate import generate
 from cityops.twin.plan.model import CityPlan
 
-RECIPE = 2
+RECIPE = 3
 """Raised whenever the same arguments would give another folder, so that old folders are built anew."""
 
 STAMP_FILE = "stamp.json"
@@ -60,10 +61,15 @@ def write_city(plan: CityPlan, folder: Path, recipe: Mapping[str, object], progr
     try:
         progress("tables", 0.3)
         write_basemap(work, tables.city(plan), tables.links(plan), tables.places(plan), tables.districts(plan))
-        progress("tiles", 0.4)
-        layers.write_tiles(plan, work / "tiles.pmtiles")
-        progress("network", 0.6)
-        sumo.write_sumo(plan, work / "sumo")
+        progress("tiles and network", 0.4)
+        with ThreadPoolExecutor() as pool:  # both wait for a program of their own
+            written = (
+                pool.submit(layers.write_tiles, plan, work / TILES_FILE),
+                pool.submit(sumo.write_sumo, plan, work / "sumo"),
+            )
+            for one in as_completed(written):
+                one.result()
+                progress("tiles and network", 0.7)
         (work / STAMP_FILE).write_text(json.dumps(recipe), "utf-8")
         work.chmod(0o755)
         if folder.exists():

@@ -1,4 +1,4 @@
-"""Buildings in rows: slabs that face south, towers in the centre, courts of the old town, halls, schools, farmhouses."""
+"""Buildings in rows: slabs that face south, towers in the centre, the old town's small houses, halls, farmhouses."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def build_up(
 
 
 def _fitted(corners: Floats, plots: Geometries) -> tuple[Geometries, Bools]:
-    """Return the footprints and which of them stand within their plots, those that stick out cut to half if that helps."""
+    """Return the footprints, cut to half where only that fits, and which of them stand within their plots."""
     geometry = np.asarray(shapely.polygons(corners), object)
     stands = shapely.contains(plots, geometry)
     for moved, kept in (([0, 3], [1, 2]), ([1, 2], [0, 3])):

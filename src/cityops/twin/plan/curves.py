@@ -67,7 +67,7 @@ def rotate(xy: Floats, angle: float) -> Floats:
 
 def resample(line: shapely.LineString, step: float) -> Floats:
     """Return points along `line` about every `step` metres, both ends kept."""
-    count = max(int(round(line.length / step)), 1)
+    count = max(round(line.length / step), 1)
     return np.asarray(
         shapely.get_coordinates(shapely.line_interpolate_point(line, np.linspace(0, line.length, count + 1))),
         np.float64,

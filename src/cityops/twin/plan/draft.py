@@ -1,4 +1,4 @@
-"""A draft of streets: lines laid one after another, each giving way to those already there, so that they meet squarely."""
+"""A draft of streets: lines laid one after another, each giving way to those there before and meeting them squarely."""
 
 from __future__ import annotations
 

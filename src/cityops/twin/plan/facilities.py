@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 
-from cityops.twin.plan.model import MAJOR, Area, District, Floats, Geometries, Ints, Links, Name, Nodes, Place
+from cityops.twin.plan.model import MAJOR, Area, District, Floats, Geometries, Links, Name, Nodes, Place
 from cityops.twin.plan.names import numbered
 from cityops.twin.plan.naming import heading, stem_of
 from cityops.twin.plan.sites import Blocks, spread
@@ -36,6 +36,20 @@ PREFIX = {
 DETECTOR_LENGTH = 70.0
 """Metres below which a tertiary link has no detector."""
 
+_FIRST_HOSPITALS = (
+    ("中心医院", "Central Hospital"),
+    ("第一人民医院", "First People's Hospital"),
+    ("中医医院", "Hospital of TCM"),
+    ("妇幼保健院", "Maternity and Child Hospital"),
+    ("第三医院", "Third Hospital"),
+    ("儿童医院", "Children's Hospital"),
+)
+_DISTRICT_HOSPITALS = (
+    ("人民医院", "People's Hospital"),
+    ("第二人民医院", "Second People's Hospital"),
+    ("中医院", "TCM Hospital"),
+)
+
 
 @dataclass
 class Register:
@@ -50,15 +64,22 @@ class Register:
         self._tree = shapely.STRtree([district.geometry for district in self.districts])
 
     def add(
-        self, kind: str, name: Name, x: float, y: float, link: int = -1, district: int | None = None, **attrs: object
+        self,
+        kind: str,
+        name: Name,
+        at: Floats | tuple[float, float],
+        link: int = -1,
+        district: int | None = None,
+        **attrs: object,
     ) -> None:
         """Enter one place; its district is looked up where it is not given."""
+        x, y = float(at[0]), float(at[1])
         self._count[kind] += 1
         digits = 5 if kind in ("detector", "camera", "signal") else 3
         identity = f"{PREFIX[kind]}{self._count[kind]:0{digits}d}"
         if district is None:
             district = int(self._tree.nearest(shapely.Point(x, y)))
-        self.places.append(Place(identity, kind, name, float(x), float(y), district, link, attrs))
+        self.places.append(Place(identity, kind, name, x, y, district, link, attrs))
 
     def district_name(self, x: float, y: float) -> Name:
         """Return the district at a point, without 区."""
@@ -92,25 +113,25 @@ def public_services(
     city, xy = register.city, blocks.middles
     for row in blocks.of("government"):
         register.add(
-            "government", Name(f"{city.zh}市人民政府", f"{city.en} Municipal Government"), *xy[row], level="city"
+            "government", Name(f"{city.zh}市人民政府", f"{city.en} Municipal Government"), xy[row], level="city"
         )
     for row in blocks.of("district_government"):
         name = register.district_name(*xy[row])
         register.add(
-            "government", Name(f"{name.zh}区人民政府", f"{name.en} District Government"), *xy[row], level="district"
+            "government", Name(f"{name.zh}区人民政府", f"{name.en} District Government"), xy[row], level="district"
         )
     for row, (zh, en) in zip(blocks.of("station"), (("站", ""), ("东站", " East")), strict=False):
-        register.add("station", Name(city.zh + zh, f"{city.en}{en} Railway Station"), *xy[row])
+        register.add("station", Name(city.zh + zh, f"{city.en}{en} Railway Station"), xy[row])
     for row in blocks.of("square"):
         stem = streets.stem(*xy[row])
-        register.add("square", Name(stem.zh + "广场", stem.en + " Square"), *xy[row])
+        register.add("square", Name(stem.zh + "广场", stem.en + " Square"), xy[row])
     for row in blocks.of("construction"):
         stem = streets.stem(*xy[row])
         hectares = round(float(blocks.ground[row].area) / 10_000, 1)
         register.add(
             "construction_site",
             Name(stem.zh + "路地块工地", stem.en + " Construction Site"),
-            *xy[row],
+            xy[row],
             hectares=hectares,
         )
     _emergency(register, blocks, streets, population, rng)
@@ -118,33 +139,20 @@ def public_services(
 
 def _hospitals(register: Register, blocks: Blocks) -> None:
     city, xy = register.city, blocks.middles
-    firsts = (
-        ("中心医院", "Central Hospital"),
-        ("第一人民医院", "First People's Hospital"),
-        ("中医医院", "Hospital of TCM"),
-    )
-    firsts += (
-        ("妇幼保健院", "Maternity and Child Hospital"),
-        ("第三医院", "Third Hospital"),
-        ("儿童医院", "Children's Hospital"),
-    )
     for n, row in enumerate(blocks.of("hospital_3")):
-        zh, en = firsts[n] if n < len(firsts) else (f"第{numbered(n - 1)}医院", f"Hospital No. {n - 1}")
+        zh, en = (
+            _FIRST_HOSPITALS[n] if n < len(_FIRST_HOSPITALS) else (f"第{numbered(n - 1)}医院", f"Hospital No. {n - 1}")
+        )
         name = Name(f"{register.city.zh}市{zh}", f"{city.en} {en}")
-        register.add("hospital", name, *xy[row], level="三级", beds=int(900 + 300 * (n % 4)), emergency=True)
-    seconds = (
-        ("人民医院", "People's Hospital"),
-        ("第二人民医院", "Second People's Hospital"),
-        ("中医院", "TCM Hospital"),
-    )
+        register.add("hospital", name, xy[row], level="三级", beds=int(900 + 300 * (n % 4)), emergency=True)
     seen: dict[str, int] = defaultdict(int)
     for n, row in enumerate(blocks.of("hospital_2")):
         district = register.district_name(*xy[row])
-        zh, en = seconds[min(seen[district.zh], 2)]
+        zh, en = _DISTRICT_HOSPITALS[min(seen[district.zh], 2)]
         number = "" if seen[district.zh] < 3 else f"{numbered(seen[district.zh] - 1)}院区"
         seen[district.zh] += 1
         name = Name(f"{district.zh}区{zh}{number}", f"{district.en} District {en}")
-        register.add("hospital", name, *xy[row], level="二级", beds=int(250 + 50 * (n % 5)), emergency=n % 3 != 2)
+        register.add("hospital", name, xy[row], level="二级", beds=int(250 + 50 * (n % 5)), emergency=n % 3 != 2)
 
 
 def _schools(register: Register, blocks: Blocks, streets: Streets) -> None:
@@ -154,13 +162,13 @@ def _schools(register: Register, blocks: Blocks, streets: Streets) -> None:
             f"{city.zh}市第{numbered(n)}中学" if n < 100 else f"{streets.stem(*xy[row]).zh}中学",
             f"{city.en} No. {n} Middle School",
         )
-        register.add("school", name, *xy[row], stage="middle", pupils=int(1200 + 100 * (n % 9)))
+        register.add("school", name, xy[row], stage="middle", pupils=int(1200 + 100 * (n % 9)))
     for n, row in enumerate(blocks.of("primary_school"), 1):
         stem = streets.stem(*xy[row])
         register.add(
             "school",
             Name(stem.zh + "小学", stem.en + " Primary School"),
-            *xy[row],
+            xy[row],
             stage="primary",
             pupils=int(700 + 80 * (n % 9)),
         )
@@ -176,7 +184,7 @@ def _emergency(register: Register, blocks: Blocks, streets: Streets, population:
         register.add(
             "fire_station",
             Name(stem.zh + "路消防救援站", stem.en + " Road Fire Station"),
-            *(xy[row]),
+            xy[row],
             engines=int(rng.integers(3, 7)),
         )
     for n, district in enumerate(register.districts):
@@ -184,10 +192,10 @@ def _emergency(register: Register, blocks: Blocks, streets: Streets, population:
         if len(inside):
             point = xy[rng.choice(inside)]
             name = Name(f"{district.name.zh.removesuffix('区')}公安分局", f"{district.name.en} Police Headquarters")
-            register.add("police_station", name, *point, level="district")
+            register.add("police_station", name, point, level="district")
     for row in rows[spread(xy[rows], max(3, population // 18_000), rng)]:
         stem = streets.stem(*xy[row])
-        register.add("police_station", Name(stem.zh + "派出所", stem.en + " Police Station"), *xy[row], level="local")
+        register.add("police_station", Name(stem.zh + "派出所", stem.en + " Police Station"), xy[row], level="local")
 
 
 def instruments(
@@ -199,11 +207,11 @@ def instruments(
     for node in np.flatnonzero(nodes.signal):
         incoming = arms[node]
         name, district = _junction(incoming, links, names), int(links.district[incoming[0]])
-        register.add("signal", name, nodes.x[node], nodes.y[node], district=district, node_id=nodes.ids[node])
+        register.add("signal", name, (nodes.x[node], nodes.y[node]), district=district, node_id=nodes.ids[node])
         great = sum(rank.get(str(links.highway[row]), 0) for row in incoming)
         if great >= 8 or rng.random() < 0.08 * great:
             best = int(max(incoming, key=lambda row: rank.get(str(links.highway[row]), 0)))
-            register.add("camera", name, nodes.x[node], nodes.y[node], best, district, mount="junction")
+            register.add("camera", name, (nodes.x[node], nodes.y[node]), best, district=district, mount="junction")
     middles = shapely.get_coordinates(shapely.line_interpolate_point(links.geometry, 0.5, normalized=True))
     fast = np.isin(links.highway, ("motorway", "trunk"))
     for row in np.flatnonzero(np.isin(links.highway, sorted(MAJOR))):
@@ -211,9 +219,9 @@ def instruments(
             continue
         way, road, district = heading(links.geometry[row]), names[links.name[row]], int(links.district[row])
         name = Name(f"{road.zh}{way.zh}", f"{road.en} {way.en}")
-        register.add("detector", name, *middles[row], int(row), district, lanes=int(links.lanes[row]))
+        register.add("detector", name, middles[row], int(row), district=district, lanes=int(links.lanes[row]))
         if fast[row] and links.length[row] > 350:
-            register.add("camera", name, *middles[row], int(row), district, mount="expressway")
+            register.add("camera", name, middles[row], int(row), district=district, mount="expressway")
 
 
 def _arms(nodes: Nodes, links: Links) -> list[list[int]]:
@@ -245,7 +253,7 @@ def sensors(register: Register, blocks: Blocks, population: int, rng: np.random.
         place = anchors[row]
         national = len([p for p in register.places if p.kind == "air_station"]) < 0.6 * air
         register.add(
-            "air_station", place.name, place.x + 25.0, place.y - 18.0, network="national" if national else "municipal"
+            "air_station", place.name, (place.x + 25.0, place.y - 18.0), network="national" if national else "municipal"
         )
     weather = int(np.clip(round(8 * np.sqrt(population / 300_000)), 3, 24))
     seen: dict[str, int] = defaultdict(int)
@@ -254,7 +262,7 @@ def sensors(register: Register, blocks: Blocks, population: int, rng: np.random.
         seen[district.zh] += 1
         number = "" if seen[district.zh] == 1 else str(seen[district.zh])
         name = Name(f"{district.zh}气象站{number}", f"{district.en} Weather Station {number}".strip())
-        register.add("weather_station", name, xy[row][0] - 30.0, xy[row][1] + 20.0)
+        register.add("weather_station", name, (xy[row][0] - 30.0, xy[row][1] + 20.0))
 
 
 def parks(register: Register, green: Sequence[Area]) -> None:
@@ -262,7 +270,7 @@ def parks(register: Register, green: Sequence[Area]) -> None:
     for area in green:
         if area.name.zh and area.kind in ("park", "forest"):
             point = area.geometry.representative_point()
-            register.add("park", area.name, point.x, point.y, hectares=round(area.geometry.area / 10_000, 1))
+            register.add("park", area.name, (point.x, point.y), hectares=round(area.geometry.area / 10_000, 1))
 
 
 def pitches(blocks: Blocks, plots: Geometries) -> Geometries:

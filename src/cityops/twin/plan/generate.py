@@ -50,7 +50,7 @@ def generate(population: int, seed: int) -> CityPlan:
     great = [
         line
         for line, owner in zip(frame.draft.lines, frame.draft.owners, strict=True)
-        if net.streets[owner].highway == "primary"
+        if net.streets[owner].highway in ("primary", "secondary")
     ]
     grounds = draw_districts(land, [*great, *(way.line for way in frame.expressways)])
     pool = NamePool(rng)
@@ -85,7 +85,7 @@ def generate(population: int, seed: int) -> CityPlan:
     facilities.parks(register, green)
     facilities.sensors(register, blocks, population, rng)
     for name, x, y, link in bridges(net, names, link_names, land):
-        register.add("bridge", name, x, y, link)
+        register.add("bridge", name, (x, y), link)
     facilities.instruments(register, nodes, links, names, rng)
     return CityPlan(
         id="jiangcheng",

@@ -9,7 +9,7 @@ import shapely
 
 from cityops.twin.plan.draft import Street
 from cityops.twin.plan.model import Floats, Geometries, Ints, Name
-from cityops.twin.plan.names import CITIES, GREAT, LAKES, NamePool, numbered, romanised, street
+from cityops.twin.plan.names import CITIES, LAKES, NamePool, numbered, romanised, street
 from cityops.twin.plan.network import Network
 from cityops.twin.plan.terrain import Terrain
 
@@ -17,6 +17,8 @@ LONG = 2300.0
 """Metres from which on a street's name is told apart by side of town."""
 
 _AXES = {0: "解放", 1: "友谊", 2: "建设", 10: "中山", 11: "和平"}
+_QUAYS = ("沿江", "临江", "滨江")
+"""Stems of the river's quays by bank: the old town's, across the river, across the tributary."""
 
 
 def name_links(net: Network, land: Terrain, pool: NamePool) -> tuple[list[Name], Ints]:
@@ -51,32 +53,30 @@ class _Naming:
     def name(self, owner: int, at: Floats, bank: int) -> Name:
         """Return the name of street `owner` at a place on a bank."""
         spec = self._streets[owner]
-        match spec.kind:
-            case "ring":
-                return street("环城", _compass(at), "路")
-            case "expressway" if spec.key >= 100:
-                return street("江" + CITIES[(spec.key - 100) % len(CITIES)], "", "高速")
-            case "expressway":
-                return self._ring(spec.key, at)
-            case "frontage":
-                ring = self._ring(spec.key, at)
-                return Name(ring.zh + "辅路", ring.en + " Service Road")
-            case "quay" if spec.key == 0:
-                return street(("沿江", "临江", "滨江")[bank], "", "大道")
-            case "quay":
-                return street("清河", "北" if bank == 0 else "南", "路")
-            case "shore":
-                return street("环" + LAKES[spec.key % len(LAKES)], "", "路")
-            case "axis" if spec.key in _AXES:
-                return street(_AXES[spec.key], "", "大道")
-            case _:
-                stem, generic = self._stem(owner, spec)
-                return street(stem, self._side(owner, spec, generic, at), generic)
+        stem, side, generic = self._parts(owner, spec, at, bank)
+        name = street(stem, side, generic)
+        return Name(name.zh + "辅路", name.en + " Service Road") if spec.kind == "frontage" else name
 
-    def _ring(self, key: int, at: Floats) -> Name:
+    def _parts(self, owner: int, spec: Street, at: Floats, bank: int) -> tuple[str, str, str]:
+        """Return stem, side and kind of street."""
+        known: dict[str, tuple[str, str, str]] = {
+            "ring": ("环城", _compass(at), "路"),
+            "expressway": self._ring(spec.key, at),
+            "frontage": self._ring(spec.key, at),
+            "quay": ("清河", "北" if bank == 0 else "南", "路") if spec.key else (_QUAYS[bank], "", "大道"),
+            "shore": ("环" + LAKES[spec.key % len(LAKES)], "", "路"),
+        }
+        if spec.kind in known:
+            return known[spec.kind]
+        stem, generic = self._stem(owner, spec)
+        return stem, self._side(owner, spec, generic, at), generic
+
+    def _ring(self, key: int, at: Floats) -> tuple[str, str, str]:
+        if key >= 100:
+            return "江" + CITIES[(key - 100) % len(CITIES)], "", "高速"
         if key == self._rings:
-            return street("绕城", "", "高速")
-        return street(numbered(key + 1) + "环", _compass(at), "路")
+            return "绕城", "", "高速"
+        return numbered(key + 1) + "环", _compass(at), "路"
 
     def _stem(self, owner: int, spec: Street) -> tuple[str, str]:
         if owner not in self._stems:
@@ -85,7 +85,7 @@ class _Naming:
 
     def _new_stem(self, owner: int, spec: Street) -> tuple[str, str]:
         if spec.kind in ("axis", "radial"):
-            return self._pool.great(), "大道"
+            return (_AXES[spec.key] if spec.kind == "axis" and spec.key in _AXES else self._pool.great()), "大道"
         if spec.highway == "primary":
             return self._pool.great(), "大道" if owner % 3 == 0 else "路"
         if spec.highway == "secondary":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from shapely.geometry import LineString, Polygon
-from shapely.ops import substring
+from shapely.ops import split, substring
 
 from cityops.twin.plan.blocks import Cutter
 from cityops.twin.plan.draft import Street
@@ -41,7 +43,7 @@ SHORTEST = 24.0
 
 @dataclass(frozen=True)
 class Network:
-    """Directed links, row by row, with the streets they belong to; the at-grade web and the superblocks they grew from."""
+    """Directed links, row by row, with their streets; the superblocks they grew from and the blocks between them."""
 
     xy: Floats
     from_node: Ints
@@ -174,13 +176,13 @@ def signals(web: Web, classes: Strings, rng: np.random.Generator) -> Bools:
     for a, b in zip(web.a[close], web.b[close], strict=True):
         if lights[a] and lights[b]:
             lights[a if score[a] < score[b] else b] = False
-    return lights
+    return np.asarray(lights, np.bool_)
 
 
 def _faces(web: Web, land: Terrain) -> Geometries:
     faces = np.asarray(shapely.get_parts(shapely.polygonize(web.line)), object)
     wet = shapely.area(shapely.intersection(faces, land.water))
-    return faces[(shapely.area(faces) > 1500.0) & (wet < 0.35 * shapely.area(faces))]
+    return np.asarray(faces[(shapely.area(faces) > 1500.0) & (wet < 0.35 * shapely.area(faces))], object)
 
 
 def _dry(face: Polygon, water_and_hills: shapely.Geometry) -> list[Polygon]:
@@ -188,11 +190,19 @@ def _dry(face: Polygon, water_and_hills: shapely.Geometry) -> list[Polygon]:
     if not face.intersects(water_and_hills):
         return [face]
     parts = shapely.get_parts(face.difference(water_and_hills))
-    return [
-        Polygon(part.exterior)
-        for part in parts
-        if part.geom_type == "Polygon" and part.area > 15_000 and not part.interiors
-    ]
+    parts = [part for part in parts if part.geom_type == "Polygon" and part.area > 15_000]
+    return [Polygon(piece.exterior) for part in parts for piece in _without_holes(part)]
+
+
+def _without_holes(part: Polygon) -> list[Polygon]:
+    """Return a polygon cut through its holes' middles until it has none."""
+    if not part.interiors:
+        return [part]
+    west, south, east, north = part.bounds
+    x, y = shapely.centroid(Polygon(part.interiors[0])).coords[0]
+    cut = [(x, south - 1), (x, north + 1)] if north - south < east - west else [(west - 1, y), (east + 1, y)]
+    halves = [half for half in split(part, LineString(cut)).geoms if half.area > 15_000]
+    return [piece for half in halves for piece in _without_holes(half)]
 
 
 def _crossing_streets(web: Web, streets: Sequence[Street]) -> list[tuple[int, LineString]]:
@@ -218,7 +228,7 @@ def _cut_at_landings(
     cut_lines, cut_owners = [], []
     for n, (line, owner) in enumerate(zip(lines, owners, strict=True)):
         ends = [0.0, *sorted(s for s in stops.get(n, []) if SHORTEST < s < line.length - SHORTEST), line.length]
-        for start, end in zip(ends[:-1], ends[1:], strict=True):
+        for start, end in pairwise(ends):
             cut_lines.append(substring(line, start, end))
             cut_owners.append(owner)
     return cut_lines, cut_owners
@@ -229,5 +239,5 @@ def _nodes_of(web: Web, streets: Sequence[Street], kind: str) -> list[int]:
     return [int(n) for n in np.unique(np.concatenate([web.a[rows], web.b[rows]]))]
 
 
-def _ranks(streets: Sequence[Street]) -> np.ndarray:
+def _ranks(streets: Sequence[Street]) -> npt.NDArray[np.int_]:
     return np.array([street.rank for street in streets])

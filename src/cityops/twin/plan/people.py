@@ -71,6 +71,6 @@ def _zones(net: Network, links: Links) -> tuple[Ints, list[Ints], Floats]:
 def _whole(shares: Floats) -> Ints:
     """Return the shares as whole numbers of the same sum (largest remainders)."""
     whole = np.floor(shares).astype(np.int64)
-    short = int(round(shares.sum())) - int(whole.sum())
+    short = round(float(shares.sum())) - int(whole.sum())
     whole[np.argsort(whole - shares)[:short]] += 1
-    return whole
+    return whole.astype(np.int32)

@@ -33,7 +33,7 @@ class Blocks:
     @property
     def middles(self) -> Floats:
         """Points on the blocks, shape (n, 2)."""
-        return shapely.get_coordinates(shapely.point_on_surface(self.ground))
+        return np.asarray(shapely.get_coordinates(shapely.point_on_surface(self.ground)), np.float64)
 
     def of(self, *uses: str) -> Ints:
         """Return the rows of the blocks with one of the uses, in order."""
@@ -41,7 +41,7 @@ class Blocks:
 
 
 def spread(xy: Floats, count: int, rng: np.random.Generator, weight: Floats | None = None) -> Ints:
-    """Return `count` rows of `xy` chosen one after another, each as far from those before as `weight` makes it worth."""
+    """Return `count` rows of `xy`, each chosen for its distance from those before it times its `weight`."""
     count = min(count, len(xy))
     if count <= 0:
         return np.empty(0, np.int32)

@@ -1,4 +1,4 @@
-"""The city's frame: expressway rings with frontage roads, axes over the bridges, quays, radials, and a bent grid a bank."""
+"""The city's frame: expressway rings, axes over the bridges, quays, radials, and a bent grid on every bank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shapely.ops
 from shapely.geometry import LineString, Point, Polygon
 
 from cityops.twin.plan.curves import Warp, closed, resample, rotate
-from cityops.twin.plan.draft import Draft, Street
+from cityops.twin.plan.draft import OVERSHOOT, Draft, Street
 from cityops.twin.plan.terrain import Terrain
 
 FRONTAGE_OFFSET = 44.0
@@ -171,7 +171,7 @@ def _radials(
 
 def _exits(draft: Draft, land: Terrain, ring: LineString, rng: np.random.Generator) -> list[Expressway]:
     """Return the motorways that leave the outermost ring for other cities, where no water is in the way."""
-    exits = []
+    exits: list[Expressway] = []
     taken = shapely.union_all([land.water, *land.hills]).buffer(80)
     for angle in np.radians([15, 105, 165, 255, 345]) + rng.normal(0, 0.1, 5):
         heading = rotate(np.array([[np.cos(angle), np.sin(angle)]]), land.flow)[0]
@@ -249,20 +249,17 @@ def _towns(
         middle, ahead = (np.asarray(road.interpolate(at + d).coords[0]) for d in (0.0, 10.0))
         heading = (ahead - middle) / np.hypot(*(ahead - middle))
         side = np.array([-heading[1], heading[0]])
-        left, right = rng.uniform(150, 330, 2)
-        corners = np.array(
-            [
-                middle + u * heading + v * side
-                for u, v in ((-along, -right), (along, -right), (along, left), (-along, left))
-            ]
-        )
+        depth = rng.uniform(140, 330, 4)  # each corner its own, so that no two towns are rectangles of one kind
+        reach = along * rng.uniform(0.75, 1.0, 4)
+        quadrants = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        corners = middle + (quadrants[:, :1] * reach[:, None]) * heading + (quadrants[:, 1:] * depth[:, None]) * side
         ground = Polygon(corners)
         if along < 120 or ground.buffer(60).intersects(blocked):
             continue
         owner = draft.street(Street("local", "tertiary", 6))
         for start, end in zip(corners, np.roll(corners, -1, 0), strict=True):
-            reach = (end - start) / np.hypot(*(end - start)) * 3.0
-            draft.put(LineString([start - reach, end + reach]), owner)
+            past = (end - start) / np.hypot(*(end - start)) * OVERSHOOT
+            draft.put(LineString([start - past, end + past]), owner)
         grounds.append(ground)
     return shapely.union_all(grounds)
 

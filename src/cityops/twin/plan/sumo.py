@@ -60,6 +60,7 @@ NETCONVERT = (
     "--tls.left-green.time=12",
     "--tls.min-dur=8",
     "--tls.max-dur=45",
+    "--tls.ignore-internal-junction-jam=true",
     "--precision=2",
     "--no-warnings=true",
 )

@@ -113,7 +113,7 @@ def _island(river: LineString, half: float, rng: np.random.Generator) -> tuple[P
 def _turn(angle: float) -> Callable[[shapely.Geometry], Any]:
     """Return a function that turns a geometry about the origin."""
 
-    def turned(shape: shapely.Geometry) -> Any:  # noqa: ANN401  # the same kind of geometry as it was given
+    def turned(shape: shapely.Geometry) -> Any:  # the same kind of geometry as it was given
         return shapely.transform(shape, lambda xy: rotate(xy, angle))
 
     return turned
@@ -158,7 +158,7 @@ def _blobs(
     taken: shapely.Geometry,
     rng: np.random.Generator,
 ) -> tuple[Polygon, ...]:
-    """Return the table's blobs, each moved a little, cut back from what is taken; those nearly eaten up are left out."""
+    """Return the table's blobs, moved a little and cut back from what is taken; those nearly eaten up are left out."""
     blobs = []
     for east, north, size, ragged in table:
         center = rotate((np.array([[east, north]]) + rng.normal(0, 0.04, (1, 2))) * radius, flow)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,8 @@ def _web(lines: Geometries, owner: Ints) -> Web:
     starts = shapely.get_coordinates(shapely.get_point(lines, 0))
     ends = shapely.get_coordinates(shapely.get_point(lines, -1))
     keys, flat = np.unique(np.round(np.vstack([starts, ends]), 2), axis=0, return_inverse=True)
-    flat = flat.ravel().astype(np.int32)
-    return Web(keys, flat[: len(lines)], flat[len(lines) :], lines, owner)
+    ends_of: Ints = flat.ravel().astype(np.int32)
+    return Web(keys, ends_of[: len(lines)], ends_of[len(lines) :], lines, owner)
 
 
 def prune(web: Web, fixed: shapely.Geometry | None, shortest: float = np.inf) -> Web:
@@ -121,7 +122,7 @@ def _without_doubles(web: Web, apart: float, ranks: npt.NDArray[np.int_]) -> Web
     low, high = np.minimum(web.a, web.b), np.maximum(web.a, web.b)
     order = np.lexsort((ranks[web.owner], high, low))
     keep = np.ones(len(web), bool)
-    for one, two in zip(order[:-1], order[1:], strict=True):
+    for one, two in pairwise(order):
         same = low[one] == low[two] and high[one] == high[two]
         if same and shapely.hausdorff_distance(web.line[one], web.line[two]) < apart:
             keep[two] = False

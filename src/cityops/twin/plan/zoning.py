@@ -26,13 +26,13 @@ class DistrictSeed:
 
 DISTRICTS = (
     DistrictSeed(2, Name("城中区", "Chengzhong District"), (0.04, 0.10), 0),
-    DistrictSeed(3, Name("青云区", "Qingyun District"), (0.72, 0.34), 0),
-    DistrictSeed(4, Name("北湖区", "Beihu District"), (0.20, 0.74), 0),
-    DistrictSeed(5, Name("白沙区", "Baisha District"), (-0.56, 0.50), 0),
+    DistrictSeed(3, Name("青云区", "Qingyun District"), (0.70, 0.30), 0),
+    DistrictSeed(4, Name("北湖区", "Beihu District"), (0.30, 0.62), 0),
+    DistrictSeed(5, Name("白沙区", "Baisha District"), (-0.52, 0.46), 0),
     DistrictSeed(6, Name("龙泉区", "Longquan District"), (-0.74, -0.06), 2),
     DistrictSeed(7, Name("望江区", "Wangjiang District"), (0.02, -0.56), 1),
     DistrictSeed(71, Name("高新区", "Gaoxin District"), (0.76, -0.34), 1),
-    DistrictSeed(72, Name("经开区", "Jingkai District"), (-0.50, -0.86), 1),
+    DistrictSeed(72, Name("经开区", "Jingkai District"), (-0.52, -0.72), 1),
 )
 """江城's districts; codes from 71 on are those of development zones."""
 
@@ -82,7 +82,7 @@ class Zoning:
         style[shapely.area(shapely.intersection(faces, hill)) > 0.5 * shapely.area(faces)] = "park"
         inside = shapely.area(shapely.intersection(faces, corridor)) > 0.7 * shapely.area(faces)
         style[inside] = "corridor"
-        return style
+        return np.asarray(style, np.str_)
 
     def rural(self, xy: Floats) -> npt.NDArray[np.bool_]:
         """Return which points lie beyond the ragged edge of the built-up city."""
