@@ -12,6 +12,7 @@ import pytest
 from tests.data.contract.conftest import FILES, PACKAGE
 
 from cityops.data.contract import Contracts, load_contract
+from cityops.data.contract.installed import installed_contracts
 
 NAMES = {
     "TrafficFlowObserved",
@@ -23,8 +24,9 @@ NAMES = {
 }
 
 
-def test_the_first_contracts_are_there(contracts: Contracts) -> None:
+def test_an_installation_finds_them_all(contracts: Contracts) -> None:
     assert set(contracts) >= NAMES
+    assert dict(installed_contracts()) == dict(contracts)
 
 
 @pytest.mark.slow

@@ -7,6 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.data.contract.conftest import EXAMPLE
 
 from cityops.data.contract import (
     Contract,
@@ -17,6 +20,9 @@ from cityops.data.contract import (
     load_contracts,
 )
 
+_SPLINTERS = st.sampled_from(
+    ["", "~", "- ", ": ", "{", "]", "'", "&a ", "*a", "!!int ", "1e9", "\n", "\t", "|\n", "0x", "路"]
+)
 Write = Callable[..., Path]
 Example = Callable[..., Contract]
 
@@ -182,6 +188,118 @@ BAD: dict[str, tuple[str, str, int, str, str]] = {
     ),
     "nobody responsible": ("role: owner", "role: reader", 21, "team.members", "role owner"),
     "the platform's own table": ("- name: noise_observed", "- name: quarantine", 8, "schema", "the platform's own"),
+    "two tables": (
+        "slaProperties:",
+        "  - {name: other, properties: []}\nslaProperties:",
+        8,
+        "schema",
+        "one table a contract is wanted, found 2",
+    ),
+    "a service level given twice": (
+        "slaProperties:",
+        "slaProperties:\n  - {property: latency, value: 1, unit: s}",
+        20,
+        "slaProperties[latency]",
+        "given twice",
+    ),
+    "a latency of nothing": (
+        "value: 2, unit: min",
+        "value: 0, unit: min",
+        19,
+        "slaProperties[latency].value",
+        "a positive length of time",
+    ),
+    "a geometry of a number": (
+        "{property: unit, value: dB}",
+        "{property: geometry, value: point}",
+        15,
+        "schema[noise_observed].properties[laeq].customProperties[geometry].value",
+        "logicalType object",
+    ),
+    "a geometry we cannot store": (
+        "value: point",
+        "value: polygon",
+        17,
+        "schema[noise_observed].properties[location].customProperties[geometry].value",
+        "'polygon' is not one of point",
+    ),
+    "a custom property given twice": (
+        "[{property: unit, value: dB}]",
+        "[{property: unit, value: dB}, {property: unit, value: B}]",
+        15,
+        "schema[noise_observed].properties[laeq].customProperties[unit]",
+        "given twice",
+    ),
+    "a position of no key": (
+        "logicalType: integer",
+        "logicalType: integer, primaryKeyPosition: 3",
+        16,
+        "schema[noise_observed].properties[events].primaryKeyPosition",
+        "only a primary key has a position",
+    ),
+    "a wrong position": (
+        "logicalType: timestamp, required: true, primaryKey: true",
+        "logicalType: timestamp, required: true, primaryKey: true, primaryKeyPosition: 1",
+        11,
+        "schema[noise_observed].properties[observed_at].primaryKeyPosition",
+        "position 1 and the time (timestamp) 2",
+    ),
+    "a position that is text": (
+        "required: true, primaryKey: true}\n      - {name: observed_at",
+        "required: true, primaryKey: true, primaryKeyPosition: first}\n      - {name: observed_at",
+        10,
+        "schema[noise_observed].properties[station_id].primaryKeyPosition",
+        "a whole number is wanted, found text",
+    ),
+    "a length below one": (
+        "logicalType: string,",
+        "logicalType: string, logicalTypeOptions: {maxLength: 0},",
+        10,
+        "schema[noise_observed].properties[station_id].logicalTypeOptions.maxLength",
+        "0 is below 1",
+    ),
+    "a flag that is text": (
+        "logicalType: integer",
+        "logicalType: integer, required: 'yes'",
+        16,
+        "schema[noise_observed].properties[events].required",
+        "true or false is wanted, found text",
+    ),
+    "a bound that is no day": (
+        "minimum: 0",
+        "minimum: 2026-02-30",
+        14,
+        "schema[noise_observed].properties[laeq].logicalTypeOptions.minimum",
+        "not a date: '2026-02-30'",
+    ),
+    "a bound beyond numbers": (
+        "minimum: 0",
+        f"minimum: 1{'0' * 400}",
+        14,
+        "schema[noise_observed].properties[laeq].logicalTypeOptions.minimum",
+        "finite",
+    ),
+    "valid values of a number": (
+        "logicalType: integer",
+        "logicalType: integer, quality: [{metric: invalidValues, arguments: {validValues: ['1']}, mustBe: 0}]",
+        16,
+        "schema[noise_observed].properties[events].quality",
+        "for strings only",
+    ),
+    "two rules of a property": (
+        "logicalType: integer",
+        "logicalType: string, quality: []",
+        16,
+        "schema[noise_observed].properties[events].quality",
+        "one rule is wanted",
+    ),
+    "properties that are a text": (
+        "    properties:\n      - {name: station_id",
+        "    properties: none\n    tags:\n      - {name: station_id",
+        9,
+        "schema[noise_observed].properties",
+        "a list is wanted, found text",
+    ),
     "not YAML": ("status: active", "status: [active", 7, "", "not YAML"),
     "a list for a mapping": ("team: {members:", "team: {members: 3} #", 21, "team.members", "a list is wanted"),
 }
@@ -201,13 +319,42 @@ def test_a_bad_file_is_refused_with_its_place(wrong: str, write: Write) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"# nothing\n", b"\xff\xfe", b"a: &x [*x]\n", b"\tkey: value", b"- 1", b"42", b"a: !!python/none 1"],
+    [
+        b"",
+        b"# nothing\n",
+        b"\xff\xfe",
+        b"a: &x [*x]\n",
+        b"\tkey: value",
+        b"- 1",
+        b"42",
+        b"a: !!python/none 1",
+        b"[" * 5000,
+    ],
 )
 def test_a_file_that_is_no_contract_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "bad.odcs.yaml"
     path.write_bytes(content)
     with pytest.raises(ContractError, match=r"bad\.odcs\.yaml:1: "):
         load_contract(path)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_file_damaged_anywhere_is_read_or_refused(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path: Path = tmp_path_factory.getbasetemp() / "damaged.odcs.yaml"
+    start = data.draw(st.integers(0, len(EXAMPLE)))
+    end = start + data.draw(st.integers(0, 12))
+    path.write_text(EXAMPLE[:start] + data.draw(_SPLINTERS) + EXAMPLE[end:], "utf-8")
+    try:
+        contract = load_contract(path)
+    except ContractError as refused:
+        message, line = str(refused), refused.line
+        assert message.startswith(f"{path}:{line}: ")
+    else:
+        assert contract.arrow_schema
+        assert contract.json_schema
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

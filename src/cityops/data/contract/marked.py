@@ -116,9 +116,13 @@ class Marked:
         value = self._value()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(f"a number is wanted, found {self.kind}")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
             raise self.error("a finite number is wanted")
-        return float(value)
+        return number
 
     def whole(self, minimum: int = 0) -> int:
         """Return the whole number, at least `minimum`."""
@@ -152,7 +156,10 @@ class Marked:
         if not isinstance(self._node, yaml.ScalarNode):
             return None
         constructor = yaml.constructor.SafeConstructor()
-        return constructor.construct_object(self._node)
+        try:
+            return constructor.construct_object(self._node)
+        except (ValueError, yaml.YAMLError) as error:  # such as the date 2026-02-30
+            raise self.error(f"not {self.kind}: {self._node.value!r}") from error
 
     def _quote_hint(self) -> str:
         if isinstance(self._node, yaml.ScalarNode) and self._node.value:
@@ -192,7 +199,7 @@ def parse_marked(text: str, path: Path) -> Marked:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ContractError(path, line, "", f"not YAML: {error.problem or error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ContractError(path, 1, "", f"not YAML: {error}") from error
     if node is None:
         raise ContractError(path, 1, "", "the file is empty")
@@ -202,5 +209,5 @@ def parse_marked(text: str, path: Path) -> Marked:
 def _name_of(node: yaml.Node, key: str) -> str:
     if not key or not isinstance(node, yaml.MappingNode):
         return ""
-    scalars = [(k.value, v.value) for k, v in node.value if isinstance(v, yaml.ScalarNode)]
-    return str(dict(scalars).get(key, ""))
+    found = (v.value for k, v in node.value if k.value == key and isinstance(v, yaml.ScalarNode))
+    return str(next(found, ""))
