@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cityops.data.warehouse.body import ClientGoneError, Receive
-from cityops.data.warehouse.engine import Engine, EngineOptions
+from cityops.data.warehouse.engine import Engine
 from cityops.data.warehouse.errors import AUTHENTICATION_FAILED, SHUTDOWN_CALLED, EngineError
 from cityops.data.warehouse.exchange import Exchange, Send, reply
+from cityops.data.warehouse.folder import EngineOptions
 from cityops.data.warehouse.lane import Lane
 from cityops.data.warehouse.request import Request
 from cityops.data.warehouse.sessions import Sessions

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from cityops.data.warehouse.errors import EngineError
+from cityops.data.warehouse.folder import FILES_DATABASE, EngineOptions, prepare
 
-MIB = 1 << 20
 _NO_STREAM = "Streaming query is not supported"
 
 
@@ -29,48 +28,6 @@ def quote_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class EngineOptions:
-    """Bounds of the engine, sized for a machine it shares with the rest of the platform."""
-
-    memory: int = 1536 * MIB
-    query_memory: int = 1024 * MIB
-    mark_cache: int = 64 * MIB
-    merge_threads: int = 2
-    query_threads: int = max(1, (os.cpu_count() or 2))
-    max_execution_time: float = 300.0
-
-    def config(self) -> str:
-        """Return the engine's configuration file."""
-        values = {
-            "max_server_memory_usage": self.memory,
-            "mark_cache_size": self.mark_cache,
-            "index_mark_cache_size": self.mark_cache,
-            "primary_index_cache_size": self.mark_cache,
-            "uncompressed_cache_size": 0,
-            "query_condition_cache_size": 8 * MIB,
-            "compiled_expression_cache_size": 8 * MIB,
-            "background_pool_size": self.merge_threads,
-            "background_common_pool_size": 1,
-            "background_move_pool_size": 1,
-            "background_fetches_pool_size": 1,
-            "background_schedule_pool_size": 2,
-            "max_thread_pool_free_size": 8,
-            "mlock_executable": 0,
-        }
-        lines = "".join(f"  <{name}>{escape(str(value))}</{name}>\n" for name, value in values.items())
-        return f"<clickhouse>\n{lines}</clickhouse>\n"
-
-    def settings(self) -> dict[str, str]:
-        """Return the query settings every connection starts with."""
-        return {
-            "implicit_select": "0",
-            "max_threads": str(self.query_threads),
-            "max_memory_usage": str(self.query_memory),
-            "max_execution_time": str(self.max_execution_time),
-        }
-
-
-@dataclass(frozen=True)
 class Tally:
     """What a statement read and wrote."""
 
@@ -80,29 +37,6 @@ class Tally:
     written_bytes: int = 0
     result_rows: int = 0
     result_bytes: int = 0
-
-
-class Insert:
-    """An open INSERT: rows go in as bytes of its format and exist once `finish` has returned."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def append(self, data: bytes) -> None:
-        """Hand `data` to the parser. Raises EngineError."""
-        with _worded():
-            self._inner.append(data)
-
-    def finish(self) -> Tally:
-        """Commit and return what was written. Raises EngineError; then nothing of the last block is there."""
-        with _worded():
-            done = self._inner.finish()
-        return Tally(written_rows=done.rows_written, written_bytes=done.bytes_written)
-
-    def cancel(self) -> None:
-        """Give up; idempotent."""
-        with contextlib.suppress(Exception):
-            self._inner.cancel()
 
 
 class EngineConnection:
@@ -141,12 +75,7 @@ class EngineConnection:
             raise EngineError.of(error) from error
         return _pieces(result)
 
-    def insert(self, sql: str, fmt: str) -> Insert:
-        """Open `sql`, an INSERT without FORMAT clause, for rows in `fmt`. Raises EngineError."""
-        with _worded():
-            return Insert(self._inner.send_insert(sql, fmt))
-
-    def set(self, settings: Mapping[str, str | None]) -> None:
+    def set(self, settings: Mapping[str, str] | Mapping[str, str | None]) -> None:
         """Apply query settings (and `param_*` values) to this connection; None is the default. Raises EngineError."""
         pairs = (f"{name} = {'DEFAULT' if value is None else quote(value)}" for name, value in settings.items())
         if settings:
@@ -203,13 +132,11 @@ class Engine:
         self._chdb = chdb
         self.options = options or EngineOptions()
         self.path = path.absolute()
-        self.path.mkdir(parents=True, exist_ok=True)
+        prepare(self.path)
         self.scratch = Path(tempfile.mkdtemp(prefix="cityops-warehouse-"))
-        config = self.scratch / "config.xml"
-        config.write_text(self.options.config(), "utf-8")
-        self._address = f"{self.path}?config-file={config}"
-        self._base = self.options.settings()
+        self._address = f"{self.path}?{self.options.write(self.scratch)}"
         self._anchor = self.connect()  # the engine lives as long as its last connection
+        self._anchor.run(f"DROP DATABASE IF EXISTS {FILES_DATABASE} SYNC")
         self.version = self._anchor.run("SELECT version()")[0].decode().strip()
 
     def connect(self, settings: Mapping[str, str] | None = None, database: str = "") -> EngineConnection:
@@ -217,7 +144,7 @@ class Engine:
         with _worded():
             connection = EngineConnection(self._chdb.connect(self._address))  # type: ignore[no-untyped-call]  # chDB has none
         try:
-            connection.set({**self._base, **(settings or {})})
+            connection.set(settings or {})
             if database and database != "default":
                 connection.use(database)
         except EngineError:
@@ -226,10 +153,12 @@ class Engine:
         return connection
 
     def cancel(self, tag: str) -> None:
-        """Stop the statements that end in the comment `tag`; returns at once. Raises EngineError."""
+        """Mark the statements that hold the comment `tag` as cancelled; returns at once. Raises EngineError."""
         connection = self.connect()
         try:
-            connection.run(f"KILL QUERY WHERE endsWith(query, {quote(tag)}) ASYNC")
+            connection.run(
+                f"KILL QUERY WHERE position(query, {quote(tag)}) > 0 AND NOT startsWith(query, 'KILL') ASYNC"
+            )
         finally:
             connection.close()
 

@@ -6,6 +6,7 @@ import re
 
 BAD_ARGUMENTS = 36
 NOT_IMPLEMENTED = 48
+SYNTAX_ERROR = 62
 UNKNOWN_FORMAT = 73
 UNKNOWN_TYPE_OF_QUERY = 78
 UNKNOWN_COMPRESSION_METHOD = 89
@@ -19,6 +20,7 @@ SESSION_IS_LOCKED = 373
 INTO_OUTFILE_NOT_ALLOWED = 358
 QUERY_IS_TOO_LARGE = 222
 QUERY_WAS_CANCELLED = 394
+ACCESS_DENIED = 497
 AUTHENTICATION_FAILED = 516
 SHUTDOWN_CALLED = 726
 
@@ -67,7 +69,9 @@ class EngineError(Exception):
         text = str(error)
         if (found := _CODE.search(text)) is None:
             return cls(1001, f"Code: 1001. DB::Exception: {text or type(error).__name__}. (STD_EXCEPTION)")
-        return cls(int(found[1]), _VERSION.sub("", text[found.start() :]).rstrip())
+        text = _VERSION.sub("", text[found.start() :]).rstrip()
+        again = f"Code: {found[1]}. DB::Exception: "
+        return cls(int(found[1]), text.removeprefix(again) if text.startswith(again * 2) else text)
 
     @classmethod
     def make(cls, code: int, name: str, text: str) -> EngineError:

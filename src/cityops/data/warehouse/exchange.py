@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from cityops.data.warehouse import compression
 from cityops.data.warehouse.body import MAX_FORM, Receive, pieces, read_all, read_statement
-from cityops.data.warehouse.engine import Insert, Tally
+from cityops.data.warehouse.engine import Tally
 from cityops.data.warehouse.errors import (
+    ACCESS_DENIED,
     INTO_OUTFILE_NOT_ALLOWED,
+    SYNTAX_ERROR,
     UNKNOWN_FORMAT,
     UNKNOWN_TYPE_OF_QUERY,
     EngineError,
 )
 from cityops.data.warehouse.lane import Lane
+from cityops.data.warehouse.pipes import PIECE, Insert
 from cityops.data.warehouse.request import Request, read_form, read_head
-from cityops.data.warehouse.results import PIECE, Answer, answer
+from cityops.data.warehouse.results import Answer, answer
 from cityops.data.warehouse.sessions import Lease
 from cityops.data.warehouse.statement import Kind, Statement
+from cityops.data.warehouse.tokens import values_reader
 
 if TYPE_CHECKING:
     from cityops.data.warehouse.app import WarehouseApp
@@ -34,6 +38,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _PLAIN = "text/plain; charset=UTF-8"
 _INSERT_AHEAD = 4 * PIECE
 _SPOOL_MEMORY = 4 * PIECE
+_LITERALS = "input_format_values_interpret_expressions = 0"
 _HOST = socket.gethostname()
 _MIME = {
     "tabseparated": "text/tab-separated-values; charset=UTF-8", "tsv": "text/tab-separated-values; charset=UTF-8",
@@ -71,8 +76,8 @@ class Exchange:
         if not statement.text.strip():
             await reply(self._send, 200, b"Ok.\n", {"content-type": "text/html; charset=UTF-8"}, head=self._head)
             return
-        _refuse(statement)
-        key = self._app.sessions.lock(request)
+        _refuse(statement.forbidden)
+        key = await self._app.sessions.lock(request)
         try:
             if statement.kind is Kind.DATA:
                 await self._insert(request, statement, rows, body, key)
@@ -123,20 +128,24 @@ class Exchange:
     def _open_insert(
         self, request: Request, statement: Statement, key: tuple[str, str] | None, data: bytes, ended: bool
     ) -> tuple[Lease, Insert, Tally | None]:
-        lease = self._app.sessions.lease(self._app.engine, key, request, statement)
+        engine, sessions, tag = self._app.engine, self._app.sessions, _tag(request)
+        lease = sessions.lease(engine, key, request, statement)
         try:
             if request.parameters:
                 lease.connection.set({f"param_{name}": value for name, value in request.parameters.items()})
-            text = statement.text.decode("utf-8", "surrogateescape")
-            insert = lease.connection.insert(text, _format(statement.format or request.format or "Values"))
+            text, settings = (part.decode("utf-8", "surrogateescape") for part in (statement.text, statement.settings))
+            fmt = _format(statement.format or request.format or "Values")
+            if fmt.lower() == "values":
+                settings = _without_expressions(settings, data, ended)
+            insert = Insert(engine, lease.connection, text, settings, fmt, tag)
             try:
                 return lease, insert, _go_on(insert, data, ended)
-            except EngineError:
+            except BaseException:
                 insert.cancel()
                 raise
-        except EngineError:
-            self._app.sessions.release(self._app.engine, lease, statement, well=False)
-            raise
+        except EngineError as error:
+            sessions.release(engine, lease, statement, well=False)
+            raise error.without(tag) from None
 
     def _close_insert(self, insert: Insert, lease: Lease, statement: Statement, well: bool) -> None:
         insert.cancel()  # without effect on a finished one
@@ -148,8 +157,7 @@ class Exchange:
         self, request: Request, statement: Statement, receive: Receive, key: tuple[str, str] | None
     ) -> None:
         fmt = _format(statement.format or request.format or "TabSeparated")
-        # A comment by which the engine finds the query again: chDB gives it an id of its own.
-        tag = f"/* query_id: {re.sub(r'[^A-Za-z0-9_.:-]', '', request.query_id)} */"
+        tag = _tag(request)
         async with self._app.queries as lane:
             gone = asyncio.create_task(self._cancel_when_gone(receive, tag))
             self._app.running.add(tag)
@@ -172,7 +180,7 @@ class Exchange:
         engine, sessions = self._app.engine, self._app.sessions
         lease = sessions.lease(engine, key, request, statement)
         try:
-            found = answer(lease.connection, statement, fmt, tag, request.parameters, engine.scratch)
+            found = answer(lease.connection, statement, fmt, tag, request.parameters)
             try:
                 ahead = [first, found.read()] if (first := found.read()) else []
             except EngineError:
@@ -290,20 +298,42 @@ async def _read_ahead(first: bytes, body: AsyncIterator[bytes]) -> tuple[bytes, 
     return b"".join(found), False
 
 
+def _without_expressions(settings: str, rows: bytes, ended: bool) -> str:
+    """Return `settings` of an INSERT … VALUES: many rows are literals alone, few may be expressions."""
+    if ended and len(rows) <= PIECE:
+        _refuse(values_reader(rows))
+        return settings
+    return f"{settings}, {_LITERALS}" if settings else f"SETTINGS {_LITERALS}"
+
+
+def _tag(request: Request) -> str:
+    """Return a comment by which the engine finds the statement again: chDB gives it an id of its own."""
+    return f"/* query_id: {re.sub(r'[^A-Za-z0-9_.:-]', '', request.query_id)} */"
+
+
 def _format(name: str) -> str:
     if not re.fullmatch(r"\w+", name):
         raise EngineError.make(UNKNOWN_FORMAT, "UNKNOWN_FORMAT", f"Unknown format {name}.")
     return name
 
 
-def _refuse(statement: Statement) -> None:
-    """Raise EngineError for what would reach the server's own files, as ClickHouse's server refuses it."""
-    if statement.forbidden == "INTO OUTFILE":
-        raise EngineError.make(INTO_OUTFILE_NOT_ALLOWED, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE is not allowed")
-    if statement.forbidden:
-        raise EngineError.make(
-            UNKNOWN_TYPE_OF_QUERY, "UNKNOWN_TYPE_OF_QUERY", "Query has infile and was send directly to server"
-        )
+def _refuse(what: str | None) -> None:
+    """Raise EngineError for what is not for clients: files of the server, several statements at once."""
+    match what:
+        case None:
+            return
+        case "INTO OUTFILE":
+            raise EngineError.make(INTO_OUTFILE_NOT_ALLOWED, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE is not allowed")
+        case "FROM INFILE":
+            text = "Query has infile and was send directly to server"
+            raise EngineError.make(UNKNOWN_TYPE_OF_QUERY, "UNKNOWN_TYPE_OF_QUERY", text)
+        case "several statements":
+            raise EngineError.make(SYNTAX_ERROR, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed)")
+        case "a command of the console":
+            raise EngineError.make(SYNTAX_ERROR, "SYNTAX_ERROR", "Syntax error: failed at position 1")
+        case name:
+            text = f"default: Not enough privileges. This server reads no files for its clients ({name})."
+            raise EngineError.make(ACCESS_DENIED, "ACCESS_DENIED", text)
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -1,21 +1,14 @@
-"""Answers in pieces: the engine writes any output format in full, while memory holds only what is on its way."""
+"""Answers in pieces: whole, block by block, or through a pipe, whichever the statement and its format allow."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import threading
-import uuid
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
-from cityops.data.warehouse.engine import EngineConnection, Tally, quote
-from cityops.data.warehouse.errors import EngineError
+from cityops.data.warehouse.engine import EngineConnection, Tally
+from cityops.data.warehouse.pipes import PIECE, PipeAnswer
 from cityops.data.warehouse.statement import Kind, Statement
 
-PIECE = 1 << 20
 # Every block of these formats is complete in itself, so that blocks one after another are the answer.
 _BLOCKWISE = {"native", "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "csv", "jsoneachrow", "ndjson", "jsonlines",
               "jsoncompacteachrow", "rowbinary", "linesasstring"}  # fmt: skip
@@ -25,7 +18,10 @@ _ARROW_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 class Answer(Protocol):
     """A statement's answer; `read` and `close` run on worker threads, one at a time."""
 
-    tally: Tally
+    @property
+    def tally(self) -> Tally:
+        """What was read and written so far."""
+        ...
 
     def read(self) -> bytes:
         """Return the next piece, b"" at the end. Raises EngineError."""
@@ -106,61 +102,8 @@ def _joined(streams: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]
         yield _ARROW_END, 0
 
 
-class PipeAnswer:
-    """The engine writes INTO OUTFILE a named pipe on a thread of its own; we read the other end."""
-
-    def __init__(
-        self, connection: EngineConnection, text: str, ending: str, parameters: Mapping[str, str], scratch: Path
-    ) -> None:
-        self._path = scratch / f"answer-{uuid.uuid4().hex}"
-        os.mkfifo(self._path, 0o600)
-        self._read_end: int | None = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
-        # While this end is open a read waits; closing it after the query makes the end of the file.
-        self._keeper: int | None = os.open(self._path, os.O_WRONLY)
-        os.set_blocking(self._read_end, True)
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(self._read_end, fcntl.F_SETPIPE_SZ, PIECE)
-        self._error: EngineError | None = None
-        self.tally = Tally()
-        sql = f"{text}\nINTO OUTFILE {quote(str(self._path))} TRUNCATE {ending}"
-        self._writer = threading.Thread(
-            target=self._write, args=(connection, sql, parameters), name="answer", daemon=True
-        )
-        self._writer.start()
-
-    def _write(self, connection: EngineConnection, sql: str, parameters: Mapping[str, str]) -> None:
-        try:
-            _, self.tally = connection.run(sql, "Null", parameters)
-        except EngineError as error:
-            self._error = error
-        finally:
-            keeper, self._keeper = self._keeper, None
-            if keeper is not None:
-                os.close(keeper)
-
-    def read(self) -> bytes:
-        """Return what the engine has written, at most PIECE bytes."""
-        if self._read_end is None:
-            return b""
-        if data := os.read(self._read_end, PIECE):
-            return data
-        self._writer.join()
-        if self._error is not None:
-            raise self._error
-        return b""
-
-    def close(self) -> None:
-        """Close our end, which stops a writer, and wait for it."""
-        end, self._read_end = self._read_end, None
-        if end is not None:
-            os.close(end)
-        self._writer.join()
-        self._path.unlink(missing_ok=True)
-
-
 def answer(
-    connection: EngineConnection, statement: Statement, fmt: str, tag: str, parameters: Mapping[str, str], scratch: Path
+    connection: EngineConnection, statement: Statement, fmt: str, tag: str, parameters: Mapping[str, str]
 ) -> Answer:
     """Run `statement` (not Kind.DATA), marked by the comment `tag`, answered in `fmt`. Raises EngineError."""
     text = statement.text.decode("utf-8", "surrogateescape")
@@ -171,5 +114,5 @@ def answer(
             if (pieces := connection.stream(f"{text}\n{tail}", fmt, parameters)) is not None:
                 return BlockAnswer(pieces, arrow=arrow)
         elif fmt.lower() != "null":
-            return PipeAnswer(connection, text, f"FORMAT {fmt} {tail}", parameters, scratch)
+            return PipeAnswer(connection, text, f"FORMAT {fmt} {tail}", parameters)
     return WholeAnswer(*connection.run(f"{text}\n{tail}", fmt, parameters))

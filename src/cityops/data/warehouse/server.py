@@ -12,7 +12,7 @@ import uvicorn
 import uvloop
 
 from cityops.data.warehouse.app import ServerOptions, WarehouseApp
-from cityops.data.warehouse.engine import EngineOptions
+from cityops.data.warehouse.folder import EngineOptions
 
 USER_ENV, PASSWORD_ENV = "CITYOPS_WAREHOUSE_USER", "CITYOPS_WAREHOUSE_PASSWORD"
 _GRACE_S = 15
@@ -41,7 +41,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(host: str, port: int, app: WarehouseApp) -> None:
-    """Serve `app` until a signal asks to stop."""
+    """Serve `app` until a signal or a cancellation asks to stop. Raises SystemExit when it cannot start."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -55,7 +55,13 @@ async def serve(host: str, port: int, app: WarehouseApp) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = _Server(config)
-    await server.serve()
+    serving = asyncio.create_task(server.serve())
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
     if not server.started:
         raise SystemExit(3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import deque
@@ -9,12 +10,14 @@ from dataclasses import dataclass, field
 
 from cityops.data.warehouse.engine import Engine, EngineConnection, quote, quote_name
 from cityops.data.warehouse.errors import READONLY, SESSION_IS_LOCKED, SESSION_NOT_FOUND, EngineError
+from cityops.data.warehouse.pipes import Insert
 from cityops.data.warehouse.request import Request
 from cityops.data.warehouse.statement import Kind, Statement
 
 _Key = tuple[str, str]
 _Shape = tuple[frozenset[tuple[str, str]], str, bool]
 _IDLE = 16
+_PATIENCE_S = 1.0
 
 
 @dataclass
@@ -70,10 +73,23 @@ class Sessions:
         self._sessions: dict[_Key, _Session] = {}
         self._idle = _Idle()
 
-    def lock(self, request: Request) -> _Key | None:
-        """Return the key of the request's session, now locked for it, or None. Raises EngineError: locked, unknown."""
+    async def lock(self, request: Request) -> _Key | None:
+        """Return the key of the request's session, now locked for it, or None. Raises EngineError: locked, unknown.
+
+        A session still busy is waited for a moment: a client that knows its answer is whole (Arrow says so) asks again
+        before we have seen the end of it.
+        """
         if not request.session_id:
             return None
+        deadline = time.monotonic() + _PATIENCE_S
+        while (key := self._lock(request)) is None:
+            if time.monotonic() > deadline:
+                text = f"Session {request.session_id} is locked by a concurrent client"
+                raise EngineError.make(SESSION_IS_LOCKED, "SESSION_IS_LOCKED", text)
+            await asyncio.sleep(0.01)
+        return key
+
+    def _lock(self, request: Request) -> _Key | None:
         self._expire()
         key = (request.user, request.session_id)
         session = self._sessions.get(key)
@@ -82,9 +98,7 @@ class Sessions:
                 raise EngineError.make(SESSION_NOT_FOUND, "SESSION_NOT_FOUND", f"Session {key[1]} not found")
             session = self._sessions[key] = _Session(0.0)
         if session.busy:
-            raise EngineError.make(
-                SESSION_IS_LOCKED, "SESSION_IS_LOCKED", f"Session {key[1]} is locked by a concurrent client"
-            )
+            return None
         session.busy = True
         return key
 
@@ -122,20 +136,24 @@ class Sessions:
             if request.database:
                 kept.use(request.database)
         try:
-            self._prepare(lease, request, statement)
+            self._prepare(engine, lease, request, statement)
         except EngineError:
             self.release(engine, lease, statement, well=False)
             raise
         return lease
 
     @staticmethod
-    def _prepare(lease: Lease, request: Request, statement: Statement) -> None:
+    def _prepare(engine: Engine, lease: Lease, request: Request, statement: Statement) -> None:
         for table in request.external:
             lease.connection.run(f"CREATE TEMPORARY TABLE {quote_name(table.name)} ({table.structure})")
             lease.tables.append(table.name)
-            insert = lease.connection.insert(f"INSERT INTO {quote_name(table.name)}", table.format)
-            insert.append(table.data)
-            insert.finish()
+            into = f"INSERT INTO {quote_name(table.name)}"
+            insert = Insert(engine, lease.connection, into, "", table.format, "/* external */")
+            try:
+                insert.append(table.data)
+                insert.finish()
+            finally:
+                insert.cancel()
         if request.reads_only and lease.keep and statement.writes:
             raise EngineError.make(
                 READONLY, "READONLY", "Cannot execute query in readonly mode: GET changes nothing, use POST."
