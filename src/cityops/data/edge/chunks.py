@@ -78,24 +78,20 @@ class _TextFile:
         self._mapping = mapping
 
     def _pieces(self, position: int) -> Iterator[tuple[bytes, int]]:
-        """Yield text that ends where a record does, and the position after it."""
+        """Yield text that ends where a record does, and the position after it; a piece depends on its position alone."""
+        size = CHUNK_BYTES
         with self.path.open("rb") as file:
-            file.seek(position)
-            rest = b""
-            while True:
-                block = file.read(CHUNK_BYTES)
-                text = rest + block
-                if not block:
-                    if text:
-                        yield text, position + len(text)
-                    return
-                cut = self._cut(text)
-                if cut == 0 and len(text) > _LONGEST_RECORD:
-                    raise FileError(f"{self.path}: a record longer than {_LONGEST_RECORD} bytes at byte {position}")
-                if cut:
-                    position += cut
-                    yield text[:cut], position
-                rest = text[cut:]
+            while position < self.end:
+                file.seek(position)
+                text = file.read(size)
+                cut = len(text) if position + len(text) >= self.end else self._cut(text)
+                if cut == 0:
+                    size *= 2
+                    if size > _LONGEST_RECORD:
+                        raise FileError(f"{self.path}: a record longer than {size // 2} bytes at byte {position}")
+                    continue
+                position, size = position + cut, CHUNK_BYTES
+                yield text[:cut], position
 
     def _cut(self, text: bytes) -> int:
         return text.rfind(b"\n") + 1
@@ -172,14 +168,13 @@ class ParquetFile:
         """Yield the rows after row `position`."""
         at = 0
         with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(self._ROWS):
-                skip = min(len(batch), max(0, position - at))
-                at += len(batch)
-                rows = batch.slice(skip)
+            for rows in file.iter_batches(self._ROWS):
                 step = max(1, len(rows) * CHUNK_BYTES // max(1, rows.nbytes))
                 for start in range(0, len(rows), step):
                     part = rows.slice(start, step)
-                    yield Chunk(_arrow(part), len(part), ARROW, at - len(rows) + start + len(part))
+                    at += len(part)
+                    if at > position:
+                        yield Chunk(_arrow(part), len(part), ARROW, at)
 
 
 def _arrow(rows: pa.RecordBatch) -> bytes:
