@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import sys
@@ -20,6 +21,8 @@ from cityops.settings import Settings
 app = typer.Typer(help="CityOps 城运: the operating centre of a city.", no_args_is_help=True, add_completion=False)
 city_app = typer.Typer(help="The city's map and facilities.", no_args_is_help=True)
 docs_app = typer.Typer(help="Pages made from the code.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Rows that broke their contract.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(city_app, name="city")
 app.add_typer(docs_app, name="docs")
 
@@ -137,6 +140,37 @@ def load(
 
     with _plainly():
         edge_files.load(Settings.load(data_dir), files, contract, mapping, console)
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    contract: Annotated[str | None, typer.Argument(help="Of this contract only.")] = None, data_dir: DataDir = None
+) -> None:
+    """Show what is in quarantine: rows, the rule they broke, where they came from, one as an example."""
+    from cityops.data.pipeline.replay import held
+    from cityops.data.warehouse.client import AsyncWarehouse
+
+    with _plainly():
+        found = asyncio.run(held(AsyncWarehouse(Settings.load(data_dir).warehouse_url), contract))
+    for kind in found:
+        console.print(f"[bold]{kind.contract} {kind.rule}[/bold]: {kind.rows} rows, {kind.reason}", highlight=False)
+        console.print(
+            f"  {kind.first:%Y-%m-%d %H:%M} to {kind.last:%Y-%m-%d %H:%M} UTC, from {', '.join(kind.sources)}"
+        )
+        console.print(f"  {kind.example}", markup=False, highlight=False)
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    contract: Annotated[str, typer.Argument(help="The contract that the rows are to keep.")],
+    rule: Annotated[str, typer.Argument(help="The rule that they broke, as `cityops quarantine list` names it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Send rows through the log again, once what broke them is mended."""
+    from cityops.data.pipeline.replay import replay
+
+    with _plainly():
+        console.print(f"{asyncio.run(replay(Settings.load(data_dir), contract, rule))} rows sent again")
 
 
 @city_app.command("import")
