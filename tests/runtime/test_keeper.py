@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import time
@@ -135,6 +136,31 @@ async def test_telemetry_of_an_earlier_process_does_not_count_as_health(settings
     assert not beats.fresh("x", 2)
     beats.hear("x", 2, ready=True)
     assert beats.fresh("x", 2)
+
+
+async def test_a_role_is_not_ended_for_silence_while_the_bus_itself_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"CHECK_SECONDS": 0.02, "BEAT_SECONDS": 0.05, "SILENT_SECONDS": 0.2}.items():
+        monkeypatch.setattr(keeping, name, value)
+    beats = Heartbeats()
+    one = Watched(role(SLEEP, None), settings, beats)
+
+    def beat() -> bool:
+        if one.child and one.child.pid:
+            beats.hear("x", one.child.pid, ready=True)
+        return one.state == "healthy"
+
+    starting = asyncio.create_task(one.start())
+    await until_async(beat)
+    await starting
+    beats.listening = lambda: False
+    await until_async(lambda: one.state == "unwell")
+    await asyncio.sleep(0.5)
+    assert one.restarts == 0
+    beats.listening = lambda: True
+    await until_async(lambda: one.restarts == 1)
+    await one.stop()
 
 
 async def test_a_role_that_will_not_stop_is_killed_with_all_it_started(settings: Settings) -> None:

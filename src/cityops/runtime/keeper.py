@@ -38,9 +38,10 @@ class StartError(RuntimeError):
 
 @dataclass
 class Heartbeats:
-    """When telemetry of each role was last heard, and from which process."""
+    """When telemetry of each role was last heard, and from which process; `listening` while the bus is there."""
 
     heard: dict[str, tuple[int, float, bool]] = field(default_factory=dict)
+    listening: Callable[[], bool] = lambda: True
 
     def hear(self, role: str, pid: int, ready: bool) -> None:
         """Note that `pid` spoke as `role` just now."""
@@ -161,7 +162,9 @@ class Keeper:
 
     async def _health(self, child: Child) -> Health:
         if self.role.check is None:
-            return "well" if self._beats.fresh(self.role.name, child.pid) else "silent"
+            if self._beats.fresh(self.role.name, child.pid):
+                return "well"
+            return "silent" if self._beats.listening() else "unwell"  # the bus may be what is silent
         health = await self.role.check(self._settings)
         # A server that is not ours may answer on the port: ours must be running as well.
         return health if child.running else "silent"

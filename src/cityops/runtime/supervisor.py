@@ -83,15 +83,16 @@ class Supervisor:
         self._report(keeper.role.name, keeper.state)
 
     async def _listen(self) -> None:
-        self._bus = await bus.connect(self.settings, SUPERVISOR)
+        client = self._bus = await bus.connect(self.settings, SUPERVISOR)
+        self._beats.listening = lambda: bool(client.is_connected)
 
         async def hear(message: Msg) -> None:
             with contextlib.suppress(ValueError, KeyError):
                 said = json.loads(message.data)
                 self._beats.hear(str(said["role"]), int(said["pid"]), bool(said["ready"]))
 
-        await self._bus.subscribe(f"{SUBJECT}.*", cb=hear)
-        self._guard = asyncio.create_task(guard(self.settings, self._bus), name="disk guard")
+        await client.subscribe(f"{SUBJECT}.*", cb=hear)
+        self._guard = asyncio.create_task(guard(self.settings, client), name="disk guard")
 
     async def _hush(self) -> None:
         if self._guard:
