@@ -57,7 +57,7 @@ class Engine:
         columns = ", ".join(f"`{name}`" for name in rows.column_names)
         statement = (
             f"INSERT INTO cityops.`{table}` ({columns}) SETTINGS insert_deduplication_token = '{token}', "
-            "deduplicate_blocks_in_dependent_materialized_views = 1"
+            "deduplicate_blocks_in_dependent_materialized_views = 1, optimize_on_insert = 0"
         )
         return float(self._ask("insert", statement, sink.getvalue().to_pybytes()))
 
