@@ -24,7 +24,7 @@ Progress = Callable[[str, float], None]
 """Told the step at hand and the share of the whole that is done, 0..1."""
 
 
-def _silent(step: str, share: float) -> None:
+def silent(step: str, share: float) -> None:
     """Tell nobody."""
 
 

@@ -241,20 +241,26 @@ def _junction(incoming: Sequence[int], links: Links, names: Sequence[Name]) -> N
     return Name(f"{meeting[0].zh}与{meeting[1].zh}路口", f"{meeting[0].en} / {meeting[1].en}")
 
 
-def sensors(register: Register, blocks: Blocks, population: int, rng: np.random.Generator) -> None:
+def sensors(
+    register: Register,
+    population: int,
+    rng: np.random.Generator,
+    elsewhere: Sequence[tuple[Name, float, float]] = (),
+) -> None:
     """Enter air stations (spread as national ones are, by people and at the rim) and weather stations.
 
+    They stand at schools, parks, hospitals and public offices; at the points `elsewhere` too where there are few.
     Number of air stations after HJ 664-2013 (by population and built-up area), doubled for the municipal network.
     """
-    anchors = [place for place in register.places if place.kind in ("school", "park", "hospital", "government")]
-    xy = np.array([[place.x, place.y] for place in anchors])
+    kinds = ("school", "park", "hospital", "government")
+    anchors = [(place.name, place.x, place.y) for place in register.places if place.kind in kinds]
     air = int(np.clip(round(6 + 10 * np.sqrt(population / 300_000)), 4, 40))
-    for row in spread(xy, air, rng):
-        place = anchors[row]
-        national = len([p for p in register.places if p.kind == "air_station"]) < 0.6 * air
-        register.add(
-            "air_station", place.name, (place.x + 25.0, place.y - 18.0), network="national" if national else "municipal"
-        )
+    if len(anchors) < air:
+        anchors += elsewhere
+    xy = np.array([(x, y) for _, x, y in anchors]).reshape(-1, 2)
+    for n, row in enumerate(spread(xy, air, rng)):
+        network = "national" if n < 0.6 * air else "municipal"
+        register.add("air_station", anchors[row][0], xy[row] + (25.0, -18.0), network=network)
     weather = int(np.clip(round(8 * np.sqrt(population / 300_000)), 3, 24))
     seen: dict[str, int] = defaultdict(int)
     for row in spread(xy, weather, rng):
@@ -262,7 +268,7 @@ def sensors(register: Register, blocks: Blocks, population: int, rng: np.random.
         seen[district.zh] += 1
         number = "" if seen[district.zh] == 1 else str(seen[district.zh])
         name = Name(f"{district.zh}气象站{number}", f"{district.en} Weather Station {number}".strip())
-        register.add("weather_station", name, (xy[row][0] - 30.0, xy[row][1] + 20.0))
+        register.add("weather_station", name, xy[row] + (-30.0, 20.0))
 
 
 def parks(register: Register, green: Sequence[Area]) -> None:

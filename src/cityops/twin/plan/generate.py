@@ -83,7 +83,7 @@ def generate(population: int, seed: int) -> CityPlan:
     register = facilities.Register(CITY, districts)
     facilities.public_services(register, blocks, facilities.Streets(links, names), population, rng)
     facilities.parks(register, green)
-    facilities.sensors(register, blocks, population, rng)
+    facilities.sensors(register, population, rng)
     for name, x, y, link in bridges(net, names, link_names, land):
         register.add("bridge", name, (x, y), link)
     facilities.instruments(register, nodes, links, names, rng)

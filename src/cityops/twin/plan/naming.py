@@ -9,7 +9,7 @@ import shapely
 
 from cityops.twin.plan.draft import Street
 from cityops.twin.plan.model import Floats, Geometries, Ints, Name
-from cityops.twin.plan.names import CITIES, LAKES, NamePool, numbered, romanised, street
+from cityops.twin.plan.names import CITIES, LAKES, PINYIN, NamePool, numbered, romanised, street
 from cityops.twin.plan.network import Network
 from cityops.twin.plan.terrain import Terrain
 
@@ -123,7 +123,7 @@ def stem_of(name: Name) -> Name:
         if name.zh.endswith(generic) and len(name.zh) > len(generic) + 1:
             zh = name.zh.removesuffix(generic)
             zh = zh[:-1] if len(zh) > 2 and zh[-1] in "东西南北中" else zh
-            return Name(zh, romanised(zh))
+            return Name(zh, romanised(zh)) if set(zh) <= PINYIN.keys() else Name(zh, name.en)
     return name
 
 

@@ -52,7 +52,7 @@ def settle(
     ]
     district = district_of(list(grounds), middles)
     people = np.bincount(district, home, minlength=len(grounds))
-    return zones, _whole(people / people.sum() * population)
+    return zones, whole(people / people.sum() * population)
 
 
 def _zones(net: Network, links: Links) -> tuple[Ints, list[Ints], Floats]:
@@ -68,9 +68,9 @@ def _zones(net: Network, links: Links) -> tuple[Ints, list[Ints], Floats]:
     return zone_of, members, xy
 
 
-def _whole(shares: Floats) -> Ints:
+def whole(shares: Floats) -> Ints:
     """Return the shares as whole numbers of the same sum (largest remainders)."""
-    whole = np.floor(shares).astype(np.int64)
-    short = round(float(shares.sum())) - int(whole.sum())
-    whole[np.argsort(whole - shares)[:short]] += 1
-    return whole.astype(np.int32)
+    counts = np.floor(shares).astype(np.int32)
+    short = round(float(shares.sum())) - int(counts.sum())
+    counts[np.argsort(counts - shares)[:short]] += 1
+    return counts
