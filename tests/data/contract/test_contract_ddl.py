@@ -217,11 +217,11 @@ def test_the_engine_would_notice_nonsense(made: Engine) -> None:
         made.command(["EXPLAIN AST CREATE TABLE x (a Float64 ENGINE"])
 
 
-def test_inserts_are_quick(made: Engine, flow: Contract) -> None:
-    """A floor below what is measured (0.5 to 1 M rows/s with rollups and latest), to catch a mistake in the design."""
+def test_inserts_are_cheap(made: Engine, flow: Contract) -> None:
+    """With rollups and latest about 2 µs of CPU a row are measured; the limit is one core for 150,000 rows/s."""
     batches = [flows(100_000, seed=seed, detectors=2_000, span_s=120) for seed in range(3)]
     seconds = [made.insert(flow.table, batch, f"quick-{seed}") for seed, batch in enumerate(batches)]
-    assert 100_000 / min(seconds) > 150_000
+    assert min(seconds) / 100_000 < 1 / 150_000
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

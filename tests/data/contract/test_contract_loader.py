@@ -49,6 +49,12 @@ def test_a_value_is_stale_once_the_next_is_overdue(example: Example) -> None:
     assert example(with_frequency).freshness == timedelta(minutes=3)
 
 
+def test_a_team_may_be_a_bare_list(example: Example) -> None:
+    team = "team: {members: [{username: environment-bureau, role: owner}]}"
+    assert example((team, "team: [{username: a, role: reader}, {username: b, role: owner}]")).owner == "b"
+    assert example((team + "\n", "")).owner == ""
+
+
 def test_a_second_point_has_columns_of_its_own(example: Example) -> None:
     assert example(("name: location", "name: source")).by_name["source"].columns == (
         "source_longitude",

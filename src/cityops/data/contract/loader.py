@@ -205,7 +205,9 @@ def _rollups(custom: Entries) -> tuple[Rollup, ...]:
 
 
 def _owner(team: Marked) -> str:
-    members = team.mapping(("id", "name", "description", "members", "tags"), required=("members",))["members"]
+    members = team  # a bare list is the form of ODCS 3.0, valid until 4.0
+    if not team.is_list:
+        members = team.mapping(("id", "name", "description", "members", "tags"), required=("members",))["members"]
     for item in members.items("username"):
         member = item.mapping(_MEMBER, required=("username",))
         if member.text("role") == "owner":

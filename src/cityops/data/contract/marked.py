@@ -37,6 +37,11 @@ class Marked:
         """Kind of the value in words."""
         return _KINDS.get(str(self._node.tag).removeprefix(_TAG), str(self._node.tag))
 
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list."""
+        return isinstance(self._node, yaml.SequenceNode)
+
     def error(self, problem: str) -> ContractError:
         """Return (not raise) the error that says `problem` at this place."""
         return ContractError(self.path, self.line, self.place, problem)
