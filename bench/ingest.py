@@ -18,13 +18,13 @@ from pathlib import Path
 import clickhouse_connect
 import nats
 import nats.errors
-from cityops.runtime.ports import free_port
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from bench.load import Tally, http_load, mqtt_load
 from bench.peer_sensorthings import run as run_peer
 from bench.report import Report
 from bench.running import Platform, platform
+from cityops.runtime.ports import free_port
 
 TABLE = "cityops.traffic_flow_observed"
 CONTRACT = "TrafficFlowObserved"
@@ -189,9 +189,9 @@ async def count_bare(port: int, mqtt_port: int, args: argparse.Namespace) -> flo
     consumer = asyncio.create_task(consume())
     await mqtt_load("127.0.0.1", mqtt_port, CONTRACT, devices=args.devices, messages=args.messages, seed=args.seed)
     await consumer
-    rate = expected / (time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
     await client.close()
-    return rate
+    return float(expected / seconds)
 
 
 def peer(args: argparse.Namespace, report: Report) -> float:

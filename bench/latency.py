@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx
+import paho.mqtt.client as paho  # a device nobody here wrote
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.ingest import CONTRACT, percentile
 from bench.load import mqtt_load
@@ -42,11 +44,10 @@ async def watch(url: str, seen: dict[str, float], stop: asyncio.Event) -> int:
 
 async def probe(running: Platform, args: argparse.Namespace) -> list[float]:
     """Return the milliseconds from publish to feed of probes sent while the load runs, inf for those never seen."""
-    import paho.mqtt.client as paho  # noqa: PLC0415  # a device nobody here wrote
 
     settings, seen, sent, stop = running.settings, dict[str, float](), dict[str, float](), asyncio.Event()
     reader = asyncio.create_task(watch(running.ioc_url, seen, stop))
-    device = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="latency-probe")
+    device = paho.Client(CallbackAPIVersion.VERSION2, client_id="latency-probe")
     device.connect(settings.mqtt_host, settings.mqtt_port)
     device.loop_start()
     await asyncio.sleep(3)

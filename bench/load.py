@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
 STAMP = b"@@@@-@@-@@T@@:@@:@@.@@@Z"
@@ -209,9 +210,10 @@ class MqttDevice(asyncio.Protocol):
                 continue
             self.acks += 1
             self.tally.acknowledged += 1
-            self.tally.latencies_ms.append((time.perf_counter() - self.began) * 1000)
-            if self.interval_s:
-                asyncio.get_running_loop().call_later(self.interval_s, self.publish)
+            took = time.perf_counter() - self.began
+            self.tally.latencies_ms.append(took * 1000)
+            if self.interval_s > took:
+                asyncio.get_running_loop().call_later(self.interval_s - took, self.publish)
             else:
                 self.publish()
 
@@ -229,22 +231,17 @@ async def mqtt_load(
     interval = devices / rate if rate else 0.0
     fleet: list[MqttDevice] = []
     for device in range(devices):
-        payload = observation(device, random)
-        _, protocol = await loop.create_connection(
-            lambda d=device, p=payload: MqttDevice(d, contract, p, each, first_ms, tally, interval),
-            host,
-            port,  # type: ignore[misc]
-        )
-        fleet.append(protocol)
-    await asyncio.gather(*(device.connected for device in fleet))
+        made = partial(MqttDevice, device, contract, observation(device, random), each, first_ms, tally, interval)
+        fleet.append((await loop.create_connection(made, host, port))[1])
+    await asyncio.gather(*(one.connected for one in fleet))
     begin = time.perf_counter()
-    for device in fleet:
+    for one in fleet:
         if interval:
-            loop.call_later(random.random() * interval, device.publish)
+            loop.call_later(random.random() * interval, one.publish)
         else:
-            device.publish()
-    await asyncio.gather(*(device.done for device in fleet))
+            one.publish()
+    await asyncio.gather(*(one.done for one in fleet))
     tally.seconds = time.perf_counter() - begin
-    for device in fleet:
-        device.transport.close()
+    for one in fleet:
+        one.transport.close()
     return tally
