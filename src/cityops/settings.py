@@ -41,6 +41,7 @@ class Settings:
     seed: int = 1
     speed: float = 1.0
     log_sync: str = "1s"  # how often the log is forced onto the disk's platters, or "always": before each answer
+    replay: str = ""  # file of a recorded frame (cityops.ioc.replay) that the IOC shows instead of the living city
 
     @property
     def run_dir(self) -> Path:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cityops.apps.panels import Kpi, PanelData, Severity, Text
 from cityops.data.contract import Contract
+from cityops.data.live.table import Change, LiveTable
 from cityops.technology.geo.basemap import Basemap
 
 
@@ -49,8 +50,8 @@ class Live:
         self.city = city
         self.contracts = contracts
 
-    def receive(self, contract: str, rows: pa.Table) -> None:
-        """Take rows (the contract's Arrow schema with system columns), newest one an entity."""
+    def receive(self, table: LiveTable, change: Change) -> None:
+        """Take the live table of a contract the app reads, in which the rows of `change` are new."""
 
     async def remember(self, warehouse: Questions, now: float) -> None:
         """Ask the warehouse for history: at the start and every minute. May raise; it is tried again."""

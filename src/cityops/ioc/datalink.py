@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+from cityops.data.live.table import Change, LiveTable
 
 WINDOW_S: Final = 60.0
 _EDGES: Final = np.concatenate([[0.0], np.geomspace(1.0, 3_600_000.0, 160)])
@@ -54,7 +55,7 @@ class Delays:
     def __init__(self) -> None:
         self._seconds: deque[tuple[float, npt.NDArray[np.int64]]] = deque()
 
-    def add(self, ms: npt.NDArray[np.float64], now: float) -> None:
+    def add(self, ms: npt.NDArray[np.floating[Any]], now: float) -> None:
         """Count delays of `ms` milliseconds, seen at `now` (epoch s)."""
         counts = np.bincount(np.searchsorted(_EDGES, np.maximum(ms, 0.0)), minlength=len(_EDGES) + 1)
         if self._seconds and now - self._seconds[-1][0] < 1.0:
@@ -98,24 +99,27 @@ class Rate:
 class DataLink:
     """Gathers what LinkState says."""
 
-    def __init__(self) -> None:
+    def __init__(self, since_ms: int) -> None:
+        self._since_ms = since_ms
         self.quarantined_today: int | None = None
         self._delays = Delays()
         self._device_delays = Delays()
-        self._waiting: dict[str, list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]] = {}
+        self._waiting: dict[str, list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]] = {}
         self._rows: dict[str, Rate] = {}
         self._row_counts: dict[str, int] = {}
         self._newest: dict[str, float] = {}
         self._counters: dict[str, Rate] = {}
         self._push = Rate()
 
-    def received(self, contract: str, time: str, rows: pa.Table, now: float) -> None:
-        """Note rows of `contract` (observed at column `time`) that will be on the feed with its next tick."""
-        observed, arrived = _epoch_ms(rows, time), _epoch_ms(rows, "_arrived_at")
-        self._waiting.setdefault(contract, []).append((observed, arrived))
-        self._row_counts[contract] = self._row_counts.get(contract, 0) + len(rows)
-        self._newest[contract] = max(self._newest.get(contract, 0.0), float(arrived.max(initial=0.0)))
-        self._rows.setdefault(contract, Rate()).read(self._row_counts[contract], now)
+    def received(self, table: LiveTable, change: Change, now: float) -> None:
+        """Note rows that will be on the feed with its next tick; what arrived before this process began is history."""
+        name = table.contract.name
+        observed, arrived = (table.column(column)[change.rows] for column in (table.contract.time, "_arrived_at"))
+        self._newest[name] = max(self._newest.get(name, 0.0), float(arrived.max(initial=0)))
+        live = arrived >= self._since_ms
+        self._waiting.setdefault(name, []).append((observed[live], arrived[live]))
+        self._row_counts[name] = self._row_counts.get(name, 0) + int(np.count_nonzero(live))
+        self._rows.setdefault(name, Rate()).read(self._row_counts[name], now)
 
     def shown(self, contracts: Sequence[str], now: float) -> None:
         """Note that the rows of `contracts` received so far are on the feed."""
@@ -156,7 +160,3 @@ class DataLink:
     def _rate(self, counter: str, now: float) -> float | None:
         rate = self._counters.get(counter)
         return rate.per_second(now) if rate else None
-
-
-def _epoch_ms(rows: pa.Table, column: str) -> npt.NDArray[np.float64]:
-    return np.asarray(rows[column].cast(pa.int64()), np.float64)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
+import msgspec
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cityops.data.warehouse.client import AsyncWarehouse
-from cityops.data.warehouse.questions import latest
+from cityops.data.live.feed import LiveFeed
+from cityops.data.warehouse.client import AsyncWarehouse, WarehouseError
 from cityops.ioc import questions
 from cityops.ioc.screen import Screen
 from cityops.ioc.shapes import Check
@@ -23,9 +22,16 @@ from cityops.technology.geo.basemap import Basemap, BasemapError
 from cityops.technology.telemetry import SUBJECT, Log
 
 log = Log(__name__)
-LIVE: Final = "live."
 REMEMBER_EVERY_S: Final = 60.0
 RETRY_S: Final = 2.0
+
+
+class _Telemetry(msgspec.Struct):
+    role: str
+    counters: dict[str, float]
+
+
+_TELEMETRY: Final = msgspec.json.Decoder(_Telemetry)
 
 
 class Engines:
@@ -41,21 +47,34 @@ class Engines:
         }
 
     async def run(self) -> None:
-        """Hear the bus at once; once the city is there, bring what was before and hand on what came meanwhile."""
+        """Once the city is there: follow the live rows, and ask the warehouse for history."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear())
+            connecting = tasks.create_task(self._connect())
             await self._await_city()
             tasks.create_task(self._remember())
+            client = await connecting
+            tasks.create_task(self._watch(client))
+            following = LiveFeed(client, self.warehouse, self.screen.reads, self.screen.receive)
+            tasks.create_task(following.run())
 
-    async def _hear(self) -> None:
-        client = await bus.connect(self.settings, "ioc", within=None)
-        await client.subscribe(f"{LIVE}>", cb=self._on_rows)
+    async def _connect(self) -> Client:
+        connecting = asyncio.create_task(bus.connect(self.settings, "ioc", within=None))
+        try:
+            client = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            while not connecting.done():  # the client library may swallow a cancellation while it tries again
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=0.2)
+            raise
         await client.subscribe(f"{SUBJECT}.>", cb=self._on_telemetry)
+        return client
+
+    async def _watch(self, client: Client) -> None:
+        """Say each second whether the log is there, until cancelled; then leave it."""
         try:
             while True:
-                connected = client.is_connected
-                detail = "" if connected else f"{self.settings.nats_url} is away; reconnecting"
-                self.screen.checks["log"] = Check(connected, detail)
+                detail = "" if client.is_connected else f"{self.settings.nats_url} is away; reconnecting"
+                self.screen.checks["log"] = Check(client.is_connected, detail)
                 await asyncio.sleep(1)
         finally:
             await client.close()
@@ -71,29 +90,17 @@ class Engines:
                 return
 
     async def _remember(self) -> None:
-        """Bring the newest rows once, then each minute what the live parts want to know of the past."""
-        await self._until_done(self._latest_rows)
-        while True:
-            await self._until_done(self._history)
-            await asyncio.sleep(REMEMBER_EVERY_S)
-
-    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Bring each minute what the live parts want to know of the past."""
         while True:
             try:
-                await work()
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is said and tried again
-                self.screen.checks["warehouse"] = Check(False, str(error))
-                log.warning("the warehouse does not answer yet", error=str(error))
+                await self._history()
+            except WarehouseError as error:
+                self.screen.checks["warehouse"] = Check(False, f"{self.settings.warehouse_url} gave no answer")
+                log.warning("history waits for the warehouse", error=str(error)[:500])
                 await asyncio.sleep(RETRY_S)
             else:
                 self.screen.checks["warehouse"] = Check(True)
-                return
-
-    async def _latest_rows(self) -> None:
-        for contract in self.screen.reads:
-            question = latest(contract)
-            rows = await self.warehouse.query(question.sql, question.parameters)
-            self.screen.replay(contract, _fitting(rows, contract.table_schema))
+                await asyncio.sleep(REMEMBER_EVERY_S)
 
     async def _history(self) -> None:
         now = self.screen.feed.now()
@@ -103,22 +110,13 @@ class Engines:
         midnight = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
         self.screen.link.quarantined_today = await questions.quarantined(self.warehouse, midnight.astimezone(UTC))
 
-    async def _on_rows(self, message: Msg) -> None:
-        contract = self.screen.contracts.get(message.subject.removeprefix(LIVE))
-        if contract is None or self.screen.city is None:
-            return
-        try:
-            with pa.ipc.open_stream(message.data) as stream:
-                rows = stream.read_all()
-        except pa.ArrowInvalid as error:
-            log.warning("a live message is not Arrow", subject=message.subject, error=str(error))
-            return
-        if len(rows):
-            self.screen.receive(contract, _fitting(rows, contract.table_schema))
-
     async def _on_telemetry(self, message: Msg) -> None:
-        said = json.loads(message.data)
-        self.screen.link.telemetry(said["role"], said["counters"], self.screen.feed.now())
+        try:
+            said = _TELEMETRY.decode(message.data)
+        except msgspec.MsgspecError as error:
+            log.warning("telemetry cannot be read", subject=message.subject, error=str(error))
+            return
+        self.screen.link.telemetry(said.role, said.counters, self.screen.feed.now())
 
 
 def _open(settings: Settings) -> Basemap:
@@ -126,8 +124,3 @@ def _open(settings: Settings) -> Basemap:
     city = Basemap.open(settings.city_dir)
     _ = (city.links, city.places, city.districts, city.link_index, city.place_index, city.link_midpoints)
     return city
-
-
-def _fitting(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return `rows` in the contract's own types: the warehouse answers with wider or dictionary-coded ones."""
-    return pa.table({field.name: rows[field.name].cast(field.type) for field in schema})

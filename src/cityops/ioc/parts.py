@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-import pyarrow as pa
-
 from cityops.apps.live import Live, Notice, Questions
 from cityops.apps.manifest import App, Panel
 from cityops.apps.panels import Kpi, Kpis, PanelData, PanelKind, Text, aged, undated
 from cityops.data.contract import Contract
+from cityops.data.live.table import Change, LiveTable
 from cityops.data.warehouse.client import WarehouseError
 from cityops.ioc.shapes import TickerEvent, TickerItem
 from cityops.technology.geo.basemap import Basemap
@@ -81,9 +80,9 @@ class Part:
         else:
             self.failing.discard("remember")
 
-    def receive(self, contract: str, rows: pa.Table) -> None:
-        """Hand over rows of a contract that the app reads."""
-        self.ask(f"receive {contract}", lambda live: live.receive(contract, rows), None)
+    def receive(self, table: LiveTable, change: Change) -> None:
+        """Hand over what is new of a contract that the app reads."""
+        self.ask(f"receive {table.contract.name}", lambda live: live.receive(table, change), None)
 
 
 @dataclass

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
-import pyarrow as pa
-
 from cityops.apps.live import Live, Notice
 from cityops.apps.manifest import App, Layer, LegendItem, Panel, Topic
 from cityops.apps.panels import Kpi, PanelData, Row, Rows, Severity, Text
 from cityops.business.resources.units import Fleet, UnitsEvent
 from cityops.business.rules.alerts import AlertBoard, AlertRow, AlertsEvent
 from cityops.data.contract import Contract
+from cityops.data.live.table import Change, LiveTable
 from cityops.technology.geo.basemap import Basemap
 
 ALERTS_SHOWN: Final = 20
@@ -57,12 +56,12 @@ class Platform(Live):
         self._board = AlertBoard(city)
         self._news: list[AlertRow] = []
 
-    def receive(self, contract: str, rows: pa.Table) -> None:
+    def receive(self, table: LiveTable, change: Change) -> None:
         """Take positions and alerts."""
-        if contract == "UnitPosition":
-            self._fleet.receive(rows)
+        if table.contract.name == "UnitPosition":
+            self._fleet.receive(table, change)
         else:
-            self._news += self._board.receive(rows)
+            self._news += self._board.receive(table, change)
 
     def changes(self, topic: str, now: float) -> object | None:
         """Return what changed of units or alerts."""

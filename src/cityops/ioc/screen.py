@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pyarrow as pa
 import shapely
 
 from cityops.apps.live import MapImage
 from cityops.apps.manifest import App, Layer, Panel
 from cityops.apps.panels import SHAPES, Text
 from cityops.data.contract import Contract, Contracts
+from cityops.data.live.table import Change, LiveTable
 from cityops.ioc.datalink import DataLink, LinkState
 from cityops.ioc.feed import Feed
 from cityops.ioc.parts import PANEL_EVERY_S, VITALS, Part, Ticker, TopicSource, panel_source, vitals_source
@@ -61,7 +61,7 @@ class Screen:
         self.mode: Mode = mode
         self.city: Basemap | None = None
         self.parts = [Part(app) for app in apps]
-        self.link = DataLink()
+        self.link = DataLink(clock.epoch_ms())
         self.feed = Feed(clock)
         self.checks: dict[str, Check] = {}
         self._started = time.monotonic()
@@ -95,16 +95,12 @@ class Screen:
         for part in self.parts:
             part.begin(city, self.contracts)
 
-    def receive(self, contract: Contract, rows: pa.Table) -> None:
-        """Hand rows that have just come from the pipeline to every part that reads their contract."""
-        self.link.received(contract.name, contract.time, rows, self.feed.now())
-        self.replay(contract, rows)
-
-    def replay(self, contract: Contract, rows: pa.Table) -> None:
-        """Hand rows known before this process began to every part that reads their contract."""
+    def receive(self, table: LiveTable, change: Change) -> None:
+        """Hand what is new of a contract to every part that reads it."""
+        self.link.received(table, change, self.feed.now())
         for part in self.parts:
-            if contract.name in part.app.reads:
-                part.receive(contract.name, rows)
+            if table.contract.name in part.app.reads:
+                part.receive(table, change)
 
     @property
     def reads(self) -> list[Contract]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
-from tests.rows import rows_of
+from tests.rows import Told, rows_of
 from tests.small_city import small_city
 
 from cityops.apps.environment.live import IMAGE_EVERY_S, EnvironmentLive
@@ -19,17 +20,26 @@ FRESH_S = AIR.freshness.total_seconds()
 T = 1_800_000_000.0
 
 
+class Watched(EnvironmentLive):
+    """The live part with the live table it is told of."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(small_city(folder), CONTRACTS)
+        self.stations = Told(AIR, self.receive)
+
+
 @pytest.fixture
-def live(tmp_path) -> EnvironmentLive:
-    return EnvironmentLive(small_city(tmp_path), CONTRACTS)
+def live(tmp_path) -> Watched:
+    return Watched(tmp_path)
 
 
-def air(live: EnvironmentLive, when: float, **stations: Mapping[str, float] | float) -> None:
-    rows = (
-        {"station_id": name, "observed_at": when, **(said if isinstance(said, dict) else {"pm25": said})}
-        for name, said in stations.items()
+def air(live: Watched, when: float, **stations: Mapping[str, float] | float) -> None:
+    live.stations(
+        *(
+            {"station_id": name, "observed_at": when, **(said if isinstance(said, dict) else {"pm25": said})}
+            for name, said in stations.items()
+        )
     )
-    live.receive("AirQualityObserved", rows_of(AIR, rows))
 
 
 def test_a_station_reports_the_mean_of_its_last_hour(live):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
-from tests.rows import rows_of
+from tests.rows import Told, rows_of
 from tests.small_city import small_city
 
 from cityops.apps.traffic.congestion import SPOKEN_AFTER_S
@@ -21,14 +22,22 @@ FREE = {"intensity": 600.0, "occupancy": 0.1, "average_vehicle_speed": 58.0}
 JAM = {"intensity": 300.0, "occupancy": 0.7, "average_vehicle_speed": 9.0}
 
 
+class Watched(TrafficLive):
+    """The live part with the live tables it is told of."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(small_city(folder), CONTRACTS)
+        self.detectors = Told(FLOW, self.receive)
+        self.units = Told(UNITS, self.receive)
+
+
 @pytest.fixture
-def live(tmp_path) -> TrafficLive:
-    return TrafficLive(small_city(tmp_path), CONTRACTS)
+def live(tmp_path) -> Watched:
+    return Watched(tmp_path)
 
 
-def flow(live: TrafficLive, when: float, **detectors: Mapping[str, float]) -> None:
-    rows = ({"detector_id": name, "observed_at": when, **values} for name, values in detectors.items())
-    live.receive("TrafficFlowObserved", rows_of(FLOW, rows))
+def flow(live: Watched, when: float, **detectors: Mapping[str, float]) -> None:
+    live.detectors(*({"detector_id": name, "observed_at": when, **values} for name, values in detectors.items()))
 
 
 def levels(event) -> dict[int, int]:
@@ -67,7 +76,7 @@ def test_nobody_passing_is_a_jam_when_the_detector_is_covered_and_an_empty_road_
 def test_a_detector_nobody_planned_is_put_on_the_link_it_names_or_stands_on(live):
     said = {"detector_id": "X1", "observed_at": T, **JAM, "road_segment_id": "L00005"}
     stood = {"detector_id": "X2", "observed_at": T, **JAM, "longitude": 113.3, "latitude": 30.206}
-    live.receive("TrafficFlowObserved", rows_of(FLOW, (said, stood)))
+    live.detectors(said, stood)
     found = set(levels(live.changes("traffic.links", T)))
     assert 5 in found
     assert found & {7, 8}
@@ -75,13 +84,13 @@ def test_a_detector_nobody_planned_is_put_on_the_link_it_names_or_stands_on(live
 
 def test_probes_alone_give_a_level_once_they_are_several(live):
     probe = {"kind": "probe", "observed_at": T, "longitude": 113.295, "latitude": 30.2, "heading": 90.0, "speed": 12.0}
-    live.receive("UnitPosition", rows_of(UNITS, ({"unit_id": f"P{n}", **probe} for n in range(3))))
+    live.units(*({"unit_id": f"P{n}", **probe} for n in range(3)))
     assert levels(live.changes("traffic.links", T)) == {1: 5}
 
 
 def test_a_police_car_waiting_at_the_kerb_is_no_probe(live):
     parked = {"kind": "police", "observed_at": T, "longitude": 113.295, "latitude": 30.2, "heading": 90.0, "speed": 0.0}
-    live.receive("UnitPosition", rows_of(UNITS, ({"unit_id": f"P{n}", **parked} for n in range(5))))
+    live.units(*({"unit_id": f"P{n}", **parked} for n in range(5)))
     assert live.changes("traffic.links", T) is None
 
 

@@ -18,6 +18,7 @@ from cityops.apps.environment.surface import MIN_STATIONS, Grid, interpolate, pi
 from cityops.apps.live import Live, MapImage, Notice, Questions
 from cityops.apps.panels import Bar, Bars, Kpi, PanelData, Reference, Severity, Text
 from cityops.data.contract import DATABASE, Contract
+from cityops.data.live.table import Change, LiveTable
 from cityops.technology.geo.basemap import Basemap
 
 IMAGE_EVERY_S: Final = 10.0
@@ -55,9 +56,9 @@ class EnvironmentLive(Live):
         self._yesterday: AirQuality | None = None
         self._city_level: int | None = None
 
-    def receive(self, contract: str, rows: pa.Table) -> None:  # this app reads one
+    def receive(self, table: LiveTable, change: Change) -> None:
         """Take rows of air stations."""
-        for station in self._stations.receive(rows):
+        for station in self._stations.receive(table.rows(change.rows)):
             self._changed[station.id] = station
             quality = station.quality()
             if quality is None:

@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from cityops.data.live.table import LiveTable
 from cityops.technology.geo.basemap import Basemap
 
 Floats = npt.NDArray[np.float64]
@@ -25,71 +24,53 @@ def effective_speed(speed: Floats, occupancy: Floats, free_speed: Floats) -> Flo
 
 
 class Detectors:
-    """Newest interval by detector, as arrays: link row (-1 off the map), speed km/h, flow veh/h, end in epoch s."""
+    """Newest interval by row of the live table: link row (-1 off the map), speed km/h, flow veh/h, end in epoch s."""
 
     def __init__(self, city: Basemap) -> None:
         self._city = city
         self._free_speed = city.links["free_speed_kmh"].to_numpy()
         planned = city.places_of("detector")
         self._planned = dict(zip(planned["place_id"].to_pylist(), planned["link_id"].to_pylist(), strict=True))
-        self._row: dict[str, int] = {}
+        self._table: LiveTable | None = None
         self.link: Rows = np.empty(0, np.int64)
         self.speed: Floats = np.empty(0)
         self.flow: Floats = np.empty(0)
         self.at: Floats = np.empty(0)
 
     def __len__(self) -> int:
-        return len(self._row)
+        return len(self.link)
 
-    def receive(self, rows: pa.Table) -> Rows:
-        """Take rows of TrafficFlowObserved; return the places (in the arrays) of detectors that have news."""
-        ids = rows["detector_id"].to_pylist()
-        unknown = [n for n, detector in enumerate(ids) if detector not in self._row]
-        if unknown:
-            self._add([ids[n] for n in unknown], self._links_of(rows.take(unknown)))
-        place: Rows = np.array([self._row[detector] for detector in ids], np.int64)
-        at = rows["observed_at"].cast(pa.int64()).to_numpy() / 1000
-        newer = at > self.at[place]
-        place, at = np.asarray(place[newer]), at[newer]
-        speed, occupancy, flow = (
-            rows[name].to_numpy()[newer] for name in ("average_vehicle_speed", "occupancy", "intensity")
-        )
-        free = np.where(self.link[place] >= 0, self._free_speed[self.link[place]], np.nan)
-        self.speed[place] = effective_speed(speed, occupancy, free)
-        self.flow[place] = np.nan_to_num(flow)
-        self.at[place] = at
-        return place
+    def receive(self, table: LiveTable) -> None:
+        """Take the live table of TrafficFlowObserved as it is now."""
+        self._table = table
+        if len(table) > len(self.link):
+            self.link = np.concatenate([self.link, self._placed(table, np.arange(len(self.link), len(table)))])
+        free = self.free_speed_of(self.link)
+        self.speed = effective_speed(table.column("average_vehicle_speed"), table.column("occupancy"), free)
+        self.flow = np.nan_to_num(table.column("intensity"))
+        self.at = table.column("observed_at") / 1000
+
+    def free_speed_of(self, links: Rows) -> Floats:
+        """Return the free-flow speed on link rows, NaN for -1."""
+        return np.where(links >= 0, self._free_speed[links], np.nan)
 
     def links_of(self, ids: list[str]) -> Rows:
         """Return the link row of each detector id, -1 for one not known."""
-        rows = np.array([self._row.get(detector, -1) for detector in ids], np.int64)
-        return np.asarray(np.where(rows >= 0, self.link[rows], -1)) if len(self.link) else rows
+        table = self._table
+        rows = [table.row_of(detector) if table and detector in table else -1 for detector in ids]
+        return np.array([self.link[row] if row >= 0 else -1 for row in rows], np.int64)
 
     def online(self, now: float, fresh_s: float) -> int:
         """Return how many detectors have reported within `fresh_s` seconds."""
         return int(np.count_nonzero(now - self.at <= fresh_s))
 
-    def instrumented(self) -> Rows:
-        """Return the rows of links with at least one detector."""
-        return np.unique(self.link[self.link >= 0])
-
-    def _links_of(self, rows: pa.Table) -> Rows:
+    def _placed(self, table: LiveTable, rows: Rows) -> Rows:
         """Return link rows of new detectors: by their own word, else by the city's plan, else the nearest link."""
         index = self._city.link_index
-        said = zip(rows["road_segment_id"].to_pylist(), rows["detector_id"].to_pylist(), strict=True)
+        said = zip(table.column("road_segment_id")[rows], table.column("detector_id")[rows], strict=True)
         found = np.array([index.get(link or self._planned.get(detector, ""), -1) for link, detector in said], np.int64)
-        placed = pc.and_(pc.is_valid(rows["longitude"]), pc.is_valid(rows["latitude"])).to_numpy()
-        missing = np.flatnonzero((found < 0) & placed)
+        lon, lat = table.column("longitude")[rows], table.column("latitude")[rows]
+        missing = np.flatnonzero((found < 0) & np.isfinite(lon) & np.isfinite(lat))
         if len(missing) and len(index):
-            lon, lat = (rows[name].to_numpy()[missing] for name in ("longitude", "latitude"))
-            found[missing] = self._city.nearest_links(lon, lat)
+            found[missing] = self._city.nearest_links(lon[missing], lat[missing])
         return found
-
-    def _add(self, ids: list[str], links: Rows) -> None:
-        known = {detector: n for n, detector in reversed(list(enumerate(ids)))}  # one may come twice in a batch
-        for detector in known:
-            self._row[detector] = len(self._row)
-        self.link = np.concatenate([self.link, links[list(known.values())]])
-        self.speed = np.concatenate([self.speed, np.full(len(known), np.nan)])
-        self.flow = np.concatenate([self.flow, np.zeros(len(known))])
-        self.at = np.concatenate([self.at, np.full(len(known), -np.inf)])

@@ -63,7 +63,7 @@ def minutes(answer: pa.Table, detectors: Detectors, network: Network) -> dict[in
     """Return the performance index by minute (epoch ms of its start) of an answer to the question of minutes."""
     link = detectors.links_of(answer["detector_id"].to_pylist())
     minute = answer["minute"].to_numpy()
-    free = np.where(link >= 0, network.free_speed[link], np.nan)
+    free = detectors.free_speed_of(link)
     speed = effective_speed(_floats(answer, "speed"), _floats(answer, "occupancy"), free)
     flow = np.nan_to_num(_floats(answer, "flow"))
     found: dict[int, float] = {}

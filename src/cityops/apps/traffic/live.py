@@ -7,8 +7,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from cityops.apps.live import Live, Notice, Questions
 from cityops.apps.panels import Hours, Kpi, PanelData, Reference, Rows, Series, Severity, Text, Trend
@@ -19,6 +17,7 @@ from cityops.apps.traffic.history import DAY_MS, HOUR_MS, MINUTE_MS, Network, as
 from cityops.apps.traffic.links import LinkMatcher, LinkSpeeds
 from cityops.apps.traffic.los import CONGESTED, LOS_NAMES, UNKNOWN, Levels, index_level, level_of_service
 from cityops.data.contract import Contract
+from cityops.data.live.table import Change, LiveTable
 from cityops.technology.geo.basemap import Basemap
 from cityops.technology.geo.coordinates import LocalPlane
 
@@ -54,16 +53,15 @@ class TrafficLive(Live):
         self._hours: list[tuple[int, float]] = []
         self._tpi = float("nan")
 
-    def receive(self, contract: str, rows: pa.Table) -> None:
+    def receive(self, table: LiveTable, change: Change) -> None:
         """Take intervals of detectors and positions of probe vehicles."""
-        if contract == "TrafficFlowObserved":
-            news = self._detectors.receive(rows)
-            links = np.unique(self._detectors.link[news])
-            every = np.flatnonzero(np.isin(self._detectors.link, links[links >= 0]))
+        if table.contract.name == "TrafficFlowObserved":
+            self._detectors.receive(table)
             d = self._detectors
-            self._fusion.set_detectors(d.link[every], d.speed[every], d.flow[every], d.at[every])
+            on = d.link >= 0
+            self._fusion.set_detectors(d.link[on], d.speed[on], d.flow[on], d.at[on])
         else:
-            self._receive_probes(rows)
+            self._receive_probes(table, change.rows)
 
     async def remember(self, warehouse: Questions, now: float) -> None:
         """Bring the index of the last hour, of the same hour yesterday, and the last day's volume."""
@@ -154,15 +152,12 @@ class TrafficLive(Live):
         """Return the roads that came to a severe congestion that lasts."""
         return [_notice(road, now) for road in self._book.news(self._roads, now)]
 
-    def _receive_probes(self, rows: pa.Table) -> None:
-        probes = rows.filter(pc.equal(rows["kind"], "probe"))
-        lon, lat, heading, speed = (
-            probes[name].to_numpy().astype(np.float64) for name in ("longitude", "latitude", "heading", "speed")
-        )
+    def _receive_probes(self, table: LiveTable, rows: npt.NDArray[np.int64]) -> None:
+        rows = rows[table.column("kind")[rows] == "probe"]
+        lon, lat, heading, speed = (table.column(name)[rows] for name in ("longitude", "latitude", "heading", "speed"))
         link = self._matcher.match(lon, lat, heading)
         usable = (link >= 0) & np.isfinite(speed)
-        at = probes["observed_at"].cast(pa.int64()).to_numpy() / 1000
-        self._fusion.add_probes(link[usable], speed[usable], at[usable])
+        self._fusion.add_probes(link[usable], speed[usable], table.column("observed_at")[rows][usable] / 1000)
 
     def _assess(self, now: float) -> None:
         """Judge every link; once a second also the roads and the index."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
+
+from cityops.data.live.table import Change, LiveTable
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 SHOWN_EVERY_S: Final = 1.0
 """A moving unit is shown anew at most this often."""
@@ -21,111 +26,105 @@ FORGOTTEN_AFTER_S: Final = 1800.0
 UnitRow = tuple[str, str, float, float, int | None, int | None, bool]
 """unit_id, kind, longitude, latitude, heading (degrees), speed (km/h), stale."""
 
-
 UnitsEvent = TypedDict("UnitsEvent", {"set": list[UnitRow], "del": list[str]})
 """Event of the topic `units`: units that moved or changed, and the ids of those that are gone."""
 
-
-@dataclass(slots=True)
-class _Unit:
-    kind: str
-    lon: float
-    lat: float
-    heading: float | None
-    speed: float | None
-    observed_at: float
-    shown: UnitRow | None = None
-    shown_at: float = -math.inf
-
-    def row(self, unit_id: str, stale: bool) -> UnitRow:
-        """Return the unit as the screen gets it."""
-        return (
-            unit_id,
-            self.kind,
-            round(self.lon, 5),
-            round(self.lat, 5),
-            None if self.heading is None else round(self.heading) % 360,
-            None if self.speed is None else round(self.speed),
-            stale,
-        )
+_SHOWN: Final = np.dtype([("lon", "f8"), ("lat", "f8"), ("heading", "f8"), ("speed", "f8"), ("stale", "?")])
 
 
 class Fleet:
-    """The newest position of every unit; times are epoch seconds."""
+    """The newest position of every unit, by row of the live table of UnitPosition; times are epoch seconds."""
 
     def __init__(self, fresh_s: float) -> None:
         self.fresh_s = fresh_s
-        self._units: dict[str, _Unit] = {}
-        self._touched: dict[str, None] = {}
-        self._gone: list[str] = []
-        self._swept_at = -math.inf
+        self._table: LiveTable | None = None
+        self._touched: Mask = np.zeros(0, np.bool_)
+        self._shown: npt.NDArray[Any] = np.zeros(0, _SHOWN)
+        self._shown_at: Floats = np.zeros(0)  # -inf: not on the screen
 
-    def receive(self, rows: pa.Table) -> None:
-        """Take rows of UnitPosition; one older than what is known of its unit changes nothing."""
-        columns = ("unit_id", "kind", "longitude", "latitude", "heading", "speed")
-        seconds = (rows["observed_at"].cast(pa.int64()).to_numpy() / 1000).tolist()
-        for unit_id, kind, lon, lat, heading, speed, at in zip(
-            *(rows[name].to_pylist() for name in columns), seconds, strict=True
-        ):
-            known = self._units.get(unit_id)
-            if lon is None or lat is None or (known and at < known.observed_at):
-                continue
-            if known is None:
-                self._units[unit_id] = _Unit(kind, lon, lat, heading, speed, at)
-            else:
-                known.kind, known.lon, known.lat = kind, lon, lat
-                known.heading, known.speed, known.observed_at = heading, speed, at
-            self._touched[unit_id] = None
+    def receive(self, table: LiveTable, change: Change) -> None:
+        """Take the live table, in which the rows of `change` are new."""
+        self._table = table
+        more = len(table) - len(self._touched)
+        self._touched = np.concatenate([self._touched, np.zeros(more, np.bool_)])
+        self._shown = np.concatenate([self._shown, np.zeros(more, _SHOWN)])
+        self._shown_at = np.concatenate([self._shown_at, np.full(more, -np.inf)])
+        self._touched[change.rows] = True
 
     def online(self, now: float) -> tuple[int, int]:
         """Return how many units have a fresh position, and how many there are."""
-        fresh = sum(now - unit.observed_at <= self.fresh_s for unit in self._units.values())
-        return fresh, len(self._units)
+        silent = self._silent(now)
+        return int(np.count_nonzero(silent <= self.fresh_s)), int(np.count_nonzero(silent <= FORGOTTEN_AFTER_S))
 
     def newest(self) -> float | None:
         """Return the time of the newest position, None without units."""
-        return max((unit.observed_at for unit in self._units.values()), default=None)
+        silent = self._silent(0.0)
+        return -float(silent.min()) if len(silent) else None
 
     def changes(self, now: float) -> UnitsEvent | None:
         """Return what changed visibly since the last call, None for nothing."""
-        self._sweep(now)
-        rows: list[UnitRow] = []
-        for unit_id in list(self._touched):
-            unit = self._units.get(unit_id)
-            if unit is None:
-                del self._touched[unit_id]
-            elif now - unit.shown_at >= SHOWN_EVERY_S:
-                del self._touched[unit_id]
-                row = unit.row(unit_id, now - unit.observed_at > self.fresh_s)
-                if unit.shown is None or _differs(unit.shown, row):
-                    unit.shown, unit.shown_at = row, now
-                    rows.append(row)
-                    if len(rows) == MOST_PER_EVENT:
-                        break
-        gone, self._gone = self._gone, []
-        return {"set": rows, "del": gone} if rows or gone else None
+        silent = self._silent(now)
+        on_screen = self._shown_at > -np.inf
+        known = silent <= FORGOTTEN_AFTER_S
+        gone = np.flatnonzero(on_screen & ~known)
+        turned_stale = on_screen & (self._shown["stale"] != (silent > self.fresh_s))
+        due = known & (self._touched | turned_stale) & (now - self._shown_at >= SHOWN_EVERY_S)
+        rows = np.flatnonzero(due)
+        state = self._state(rows, silent)
+        differ = ~on_screen[rows] | _differ(self._shown[rows], state)
+        self._touched[rows[~differ]] = False
+        rows, state = rows[differ], state[differ]
+        if len(rows) > MOST_PER_EVENT:
+            longest = np.argsort(self._shown_at[rows], kind="stable")[:MOST_PER_EVENT]
+            rows, state = rows[longest], state[longest]
+        self._touched[rows] = False
+        self._shown[rows] = state
+        self._shown_at[rows] = now
+        self._shown_at[gone] = -np.inf
+        if not len(rows) and not len(gone):
+            return None
+        return {"set": self._rows(rows, state), "del": self._ids(gone)}
 
     def snapshot(self, now: float) -> UnitsEvent:
         """Return all units."""
-        rows = [unit.row(unit_id, now - unit.observed_at > self.fresh_s) for unit_id, unit in self._units.items()]
-        return {"set": rows, "del": []}
+        silent = self._silent(now)
+        rows = np.flatnonzero(silent <= FORGOTTEN_AFTER_S)
+        return {"set": self._rows(rows, self._state(rows, silent)), "del": []}
 
-    def _sweep(self, now: float) -> None:
-        """Once a second, touch units that became stale and forget those long silent."""
-        if now - self._swept_at < 1.0:
-            return
-        self._swept_at = now
-        for unit_id, unit in list(self._units.items()):
-            silent = now - unit.observed_at
-            if silent > FORGOTTEN_AFTER_S:
-                del self._units[unit_id]
-                self._gone.append(unit_id)
-            elif silent > self.fresh_s and unit.shown is not None and not unit.shown[6]:
-                self._touched[unit_id] = None
+    def _silent(self, now: float) -> Floats:
+        """Return the age of every unit's position in seconds."""
+        return now - self._table.column("observed_at") / 1000 if self._table else np.empty(0)
+
+    def _state(self, rows: Rows, silent: Floats) -> npt.NDArray[Any]:
+        """Return what the screen would show of units, rounded to what can be seen."""
+        state = np.zeros(len(rows), _SHOWN)
+        if self._table is not None:
+            state["lon"] = self._table.column("longitude")[rows].round(5)
+            state["lat"] = self._table.column("latitude")[rows].round(5)
+            state["heading"] = self._table.column("heading")[rows].round() % 360
+            state["speed"] = self._table.column("speed")[rows].round()
+            state["stale"] = silent[rows] > self.fresh_s
+        return state
+
+    def _rows(self, rows: Rows, state: npt.NDArray[Any]) -> list[UnitRow]:
+        if self._table is None:
+            return []
+        ids, kinds = self._table.column("unit_id")[rows], self._table.column("kind")[rows]
+        return [
+            (unit, kind, lon, lat, _whole(heading), _whole(speed), stale)
+            for unit, kind, (lon, lat, heading, speed, stale) in zip(ids, kinds, state.tolist(), strict=True)
+        ]
+
+    def _ids(self, rows: Rows) -> list[str]:
+        return [] if self._table is None else self._table.column("unit_id")[rows].tolist()
 
 
-def _differs(old: UnitRow, new: UnitRow) -> bool:
-    moved = max(abs(old[2] - new[2]), abs(old[3] - new[3])) >= MOVED_DEG
-    turned = abs(((old[4] or 0) - (new[4] or 0) + 180) % 360 - 180) >= TURNED_DEG
-    stopped = (old[5] == 0) != (new[5] == 0)
-    return moved or turned or stopped or old[1] != new[1] or old[6] != new[6]
+def _differ(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Mask:
+    moved = np.maximum(np.abs(old["lon"] - new["lon"]), np.abs(old["lat"] - new["lat"])) >= MOVED_DEG
+    turn = np.abs((np.nan_to_num(old["heading"]) - np.nan_to_num(new["heading"]) + 180) % 360 - 180)
+    stopped = (old["speed"] == 0) != (new["speed"] == 0)
+    return np.asarray(moved | (turn >= TURNED_DEG) | stopped | (old["stale"] != new["stale"]))
+
+
+def _whole(value: float) -> int | None:
+    return None if value != value else int(value)  # noqa: PLR0124  # NaN alone differs from itself

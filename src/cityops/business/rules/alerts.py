@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
+from cityops.data.live.table import Change, LiveTable
 from cityops.technology.geo.basemap import Basemap
 
 LEVELS: Final = {"I": 1, "II": 2, "III": 3, "IV": 4}
@@ -49,14 +50,12 @@ class AlertBoard:
         self._changed: dict[str, None] = {}
         self._gone: list[str] = []
 
-    def receive(self, rows: pa.Table) -> list[AlertRow]:
-        """Take rows of Alert; return those that are news (opened, raised, lowered or cleared)."""
+    def receive(self, table: LiveTable, change: Change) -> list[AlertRow]:
+        """Take what is new in the live table of Alert; return the news in it (opened, raised, lowered, cleared)."""
         news = []
-        for row in rows.sort_by("observed_at").to_pylist():
+        for row in table.rows(change.rows).to_pylist():
             alert = self._alert(row)
             known = self._rows.get(alert.id)
-            if known and alert.observed_at < known.observed_at:
-                continue
             self._rows[alert.id] = alert
             self._changed[alert.id] = None
             if row.get("valid_to") is not None:
