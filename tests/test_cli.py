@@ -54,6 +54,22 @@ def test_an_unknown_role_is_told_the_roles_there_are() -> None:
     assert "pipeline" in said.output
 
 
+def test_a_file_that_is_no_map_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "city.osm.pbf").write_text("no map")
+    said = run("city", "import", tmp_path / "city.osm.pbf", "--data-dir", tmp_path)
+    assert said.exit_code == 1
+    assert "Traceback" not in said.output
+    assert "city.osm.pbf" in said.output
+
+
+def test_an_unknown_contract_is_told_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    said = run("load", tmp_path / "rows.csv", "--contract", "Kitchen", "--data-dir", tmp_path)
+    assert said.exit_code == 1
+    assert "Kitchen" in said.output
+    assert "AirQualityObserved" in said.output
+
+
 def test_doctor_finds_a_folder_it_may_not_write(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = run("doctor", "--data-dir", tmp_path / "file" / "below")

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cityops.settings import Settings
@@ -34,13 +35,18 @@ DataDir = Annotated[
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Turn errors that a person can mend into one line and exit code 1."""
+    """Turn an error into one line and exit code 1; CITYOPS_DEBUG=1 shows where it came from."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
         if os.environ.get("CITYOPS_DEBUG"):
             raise
+        what = str(error)
+        if isinstance(error, ModuleNotFoundError):
+            what += ": `cityops doctor` says what is missing"
+        Console(stderr=True).print(f"[red]error:[/red] {escape(what or repr(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -176,13 +182,21 @@ def quarantine_replay(
 @city_app.command("import")
 def city_import(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="OpenStreetMap extract, .osm.pbf.")],
+    name: Annotated[str | None, typer.Option(help="The city's name; default: of its largest place.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make the city of a real map: roads, buildings, facilities, traffic network, tiles."""
-    from cityops.twin.plan import osm
+    from rich.progress import Progress
 
-    with _plainly():
-        osm.import_city(Settings.load(data_dir), file)
+    with _plainly(), Progress(console=console, transient=True) as bar:
+        from cityops.twin.plan.osm import import_city
+
+        task = bar.add_task("", total=1.0)
+        city = import_city(
+            file, Settings.load(data_dir), name, lambda step, share: bar.update(task, description=step, completed=share)
+        )
+        counts = ", ".join(f"{number} {what}" for what, number in city.city.counts.items())
+        console.print(f"{city.city.name['en']}: {counts}", highlight=False)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -131,11 +131,11 @@ async def test_a_role_that_answers_that_it_cannot_work_is_not_started_anew(
 async def test_telemetry_of_an_earlier_process_does_not_count_as_health(settings: Settings) -> None:
     beats = Heartbeats()
     beats.hear("x", 1, ready=True)
-    assert not beats.fresh("x", 2)
+    assert beats.health("x", 2) == "silent"
     beats.hear("x", 2, ready=False)
-    assert not beats.fresh("x", 2)
+    assert beats.health("x", 2) == "unwell"
     beats.hear("x", 2, ready=True)
-    assert beats.fresh("x", 2)
+    assert beats.health("x", 2) == "well"
 
 
 async def test_a_role_is_not_ended_for_silence_while_the_bus_itself_is_away(

@@ -13,7 +13,6 @@ from typing import Literal
 
 from cityops.runtime.health import Health
 from cityops.runtime.logs import RotatingLog, tail
-from cityops.runtime.nats import EngineMissingError
 from cityops.runtime.process import Child, end_task
 from cityops.runtime.roles import Role
 from cityops.settings import Settings
@@ -25,7 +24,8 @@ STARTING_POLL_SECONDS = 0.1
 CHECK_SECONDS = 5.0
 BEAT_SECONDS = 10.0  # telemetry older than this says nothing any more
 SILENT_SECONDS = 30.0  # without any answer for so long, the process is ended and started anew
-START_SECONDS = 120.0
+START_SECONDS = 120.0  # the same before its first good answer
+PATIENCE_SECONDS = 900.0  # with a role that answers all the time that it is not ready yet
 STEADY_SECONDS = 30.0  # after so long in health the pauses begin small again
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 15.0
 
@@ -47,10 +47,12 @@ class Heartbeats:
         """Note that `pid` spoke as `role` just now."""
         self.heard[role] = (pid, time.monotonic(), ready)
 
-    def fresh(self, role: str, pid: int | None) -> bool:
-        """Return whether the process `pid` spoke as `role` within the last seconds and says that it is ready."""
+    def health(self, role: str, pid: int | None) -> Health:
+        """Return the health of `pid` as `role`: well when it spoke in the last seconds and says that it is ready."""
         who, when, ready = self.heard.get(role, (0, 0.0, False))
-        return who == pid and ready and time.monotonic() - when < BEAT_SECONDS
+        if who == pid and time.monotonic() - when < BEAT_SECONDS:
+            return "well" if ready else "unwell"
+        return "silent" if self.listening() else "unwell"  # the bus may be what is silent
 
 
 class Keeper:
@@ -82,7 +84,7 @@ class Keeper:
         self._task = asyncio.create_task(self._run_once() if self.role.once else self._keep(), name=self.role.name)
         up = asyncio.create_task(self._up.wait())
         try:
-            limit = None if self.role.once else START_SECONDS
+            limit = None if self.role.once else PATIENCE_SECONDS
             await asyncio.wait({self._task, up}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             up.cancel()
@@ -132,9 +134,9 @@ class Keeper:
             program = await asyncio.to_thread(self.role.program, self._settings)
             self.child = Child(program, self._settings.run_dir, self._log, self._hear if self.role.once else None)
             await self.child.start()
-        except (EngineMissingError, OSError) as error:
-            self._failure = str(error)
-            log.warning("role cannot be started", kept_role=self.role.name, error=str(error))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told, and tried again after a pause
+            self._failure = str(error) or repr(error)
+            log.warning("role cannot be started", kept_role=self.role.name, error=repr(error))
             return False
         return True
 
@@ -162,9 +164,7 @@ class Keeper:
 
     async def _health(self, child: Child) -> Health:
         if self.role.check is None:
-            if self._beats.fresh(self.role.name, child.pid):
-                return "well"
-            return "silent" if self._beats.listening() else "unwell"  # the bus may be what is silent
+            return self._beats.health(self.role.name, child.pid)
         health = await self.role.check(self._settings)
         # A server that is not ours may answer on the port: ours must be running as well.
         return health if child.running else "silent"
