@@ -22,7 +22,9 @@ def packed(encoding: str, data: bytes) -> bytes:
     return encoder.compress(data[: len(data) // 2]) + encoder.compress(data[len(data) // 2 :]) + encoder.flush()
 
 
-@given(st.sampled_from(ENCODINGS), st.binary(max_size=2000), st.integers(1, 50), st.integers(1, 300), st.integers(0, 40))
+@given(
+    st.sampled_from(ENCODINGS), st.binary(max_size=2000), st.integers(1, 50), st.integers(1, 300), st.integers(0, 40)
+)
 def test_what_was_packed_comes_out_again(encoding: str, data: bytes, cut: int, limit: int, times: int) -> None:
     data = data * times
     sent = packed(encoding, data)
@@ -59,7 +61,14 @@ def test_an_encoding_we_do_not_know_is_declined() -> None:
 
 @pytest.mark.parametrize(
     ("accepted", "chosen"),
-    [("", None), ("br", None), ("gzip, deflate", "gzip"), ("lz4,zstd,gzip", "lz4"), ("lz4;q=0, zstd", "zstd"), ("*", None)],
+    [
+        ("", None),
+        ("br", None),
+        ("gzip, deflate", "gzip"),
+        ("lz4,zstd,gzip", "lz4"),
+        ("lz4;q=0, zstd", "zstd"),
+        ("*", None),
+    ],
 )
 def test_the_cheapest_accepted_encoding_is_taken(accepted: str, chosen: str | None) -> None:
     found = choose(accepted)

@@ -29,7 +29,9 @@ def test_rows_of_an_insert_begin_after_its_format(text: bytes, fmt: str, rows: b
 
 
 @given(st.sampled_from(INSERTS), st.data())
-def test_an_insert_is_routed_alike_however_its_text_arrives(case: tuple[bytes, str, bytes], data: st.DataObject) -> None:
+def test_an_insert_is_routed_alike_however_its_text_arrives(
+    case: tuple[bytes, str, bytes], data: st.DataObject
+) -> None:
     text, _, _ = case
     end = data.draw(st.integers(0, len(text)))
 

@@ -110,7 +110,10 @@ def _read_each(names: list[str], texts: list[str], delimiter: str) -> tuple[pa.T
     kept: list[int] = []
     rows: list[list[str]] = []
     for number, text in enumerate(texts):
-        parsed = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+        try:
+            parsed = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True))
+        except csv.Error:
+            continue
         if len(parsed) == 1 and len(parsed[0]) == len(names):
             rows.append(parsed[0])
             kept.append(number)

@@ -87,6 +87,8 @@ class Inlet:
         Raises BrokenOrderError when nothing more can follow in order.
         """
         if not self._waiting:
+            if self._broken:
+                raise BrokenOrderError(self._broken)
             self._arrived.clear()
             try:
                 async with asyncio.timeout(1.0):
@@ -110,8 +112,6 @@ class Inlet:
             await self._bus.publish(reply, b"+ACK")
 
     async def _look_after(self) -> None:
-        if self._broken:
-            raise BrokenOrderError(self._broken)
         if self._bus.stats["reconnects"] != self._connection:
             raise BrokenOrderError("the connection was lost and came back")
         if time.monotonic() - self._heard > 3 * _BEAT_SECONDS and self._bus.is_connected:
@@ -145,21 +145,25 @@ class Inlet:
         self._requested -= 1
         self.backlog = int(pending)
         if int(turn) != self._expected or self._bus.stats["reconnects"] != self._connection:
-            self._broken = f"message {seq} came as {turn}, not as {self._expected}"
+            self._break(f"message {seq} came as {turn}, not as {self._expected}")
             return
         self._expected += 1
         number, arrived_ns = int(seq), int(stamp)
         self._acks[number] = message.reply
         if number <= self._after:
             if arrived_ns > self._after_ns:
-                self._broken = f"message {seq} is younger than {self._after}, which is stored: the log was renumbered"
                 self.renumbered = number
+                self._break(f"message {seq} is younger than {self._after}, which is stored: the log was renumbered")
             else:
                 await self.acknowledge(number)
             return
         self._waiting.append(self._message(message, number, arrived_ns))
         if not self._arrived.is_set():
             self._arrived.set()
+
+    def _break(self, reason: str) -> None:
+        self._broken = reason
+        self._arrived.set()
 
     def _message(self, message: Msg, seq: int, arrived_ns: int) -> Message:
         origin = self._origin(message.subject)

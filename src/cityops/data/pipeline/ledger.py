@@ -62,8 +62,8 @@ class Ledger:
         self._bucket = await self._js.key_value(LEDGER_BUCKET)
         try:
             found = await self._bucket.get(self._key)
-        except KeyNotFoundError:
-            self.entry, self._revision = Entry(epoch), 0
+        except KeyNotFoundError as error:  # never written, or removed by a person
+            self.entry, self._revision = Entry(epoch), (error.entry.revision or 0) if error.entry else 0
             return self.entry
         self._revision = found.revision or 0
         self.entry = _read(found.value or b"{}")

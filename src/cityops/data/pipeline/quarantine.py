@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -113,37 +113,10 @@ def reason_of(contract: Contract, rule: str) -> str:
     if rule == UNIQUE:
         return f"a row of the same {contract.entity} and {contract.time} is there already"
     kind, _, name = rule.partition(":")
-    prop = contract.by_name.get(name)
     if kind == "column":
         return f"the source has no column {name!r}, which the mapping reads"
-    if prop is None:
-        return rule
-    match kind:
-        case "required":
-            return f"{name} is missing"
-        case "type":
-            return f"{name} is no {_KINDS[prop.type]}"
-        case "code":
-            return f"the source's word for {name} is in no table of the mapping"
-        case "range":
-            return f"{name} is outside {_bounds(prop)}"
-        case "finite":
-            return f"{name} is not a finite number"
-        case "length":
-            return f"{name} is shorter than {prop.min_length or 0} or longer than {prop.max_length} characters"
-        case "enum":
-            return f"{name} is none of {', '.join(prop.enum or ())}"
-        case "pattern":
-            return f"{name} does not match {prop.pattern}"
-        case "half":
-            return f"{name} has only one coordinate"
-        case "unset":
-            return f"{name} is exactly 0, 0: a receiver without a fix"
-        case "future":
-            return f"{name} is more than {FUTURE_TOLERANCE.total_seconds():.0f} s after its arrival"
-        case "ancient":
-            return f"{name} is older than the {contract.retention.days} days this data is kept"
-    return rule
+    prop = contract.by_name.get(name)
+    return rule if prop is None or kind not in _WORDS else f"{name} {_WORDS[kind](contract, prop)}"
 
 
 _KINDS = {
@@ -154,12 +127,29 @@ _KINDS = {
     "timestamp": "time with a zone (ISO 8601)",
     "point": "GeoJSON point",
 }
+_WORDS: dict[str, Callable[[Contract, Property], str]] = {
+    "required": lambda _c, _p: "is missing",
+    "type": lambda _c, p: f"is no {_KINDS[p.type]}",
+    "code": lambda _c, _p: "is a word that no table of the mapping knows",
+    "range": lambda _c, p: f"is outside {_bounds(p)}",
+    "finite": lambda _c, _p: "is not a finite number",
+    "length": lambda _c, p: f"has not {p.min_length or 0} to {p.max_length or 'any number of'} characters",
+    "enum": lambda _c, p: f"is none of {', '.join(p.enum or ())}",
+    "pattern": lambda _c, p: f"does not match {p.pattern}",
+    "half": lambda _c, _p: "has only one coordinate",
+    "unset": lambda _c, _p: "is exactly 0, 0: a receiver without a fix",
+    "future": lambda _c, _p: f"is more than {FUTURE_TOLERANCE.total_seconds():.0f} s after its arrival",
+    "ancient": lambda c, _p: f"is older than the {c.retention.days} days this data is kept",
+}
 
 
 def _bounds(prop: Property) -> str:
-    if prop.type == "point":
-        return "-180 to 180, -90 to 90 degrees"
+    match prop.type:
+        case "point":
+            return "-180 to 180, -90 to 90 degrees"
+        case "timestamp":
+            return "the years 1900 to 2299"
     low = prop.minimum if prop.minimum is not None else prop.exclusive_minimum
     high = prop.maximum if prop.maximum is not None else prop.exclusive_maximum
-    unit = f" {prop.unit}" if prop.unit else ""
+    unit = f" {prop.unit}" if prop.unit not in {None, "1"} else ""
     return f"{'any' if low is None else f'{low:g}'} to {'any' if high is None else f'{high:g}'}{unit}"
