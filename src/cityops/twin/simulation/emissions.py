@@ -18,6 +18,7 @@ FLEET_FACTOR = 1.6
 _DUST_PM10, _DUST_PM25 = 0.62, 0.15  # g/km, particle size multipliers of AP-42
 _SITE_DUST = 2.69e6 / (30 * 86_400) / 4046.86  # g/s per m²: AP-42 13.2.3, 1.2 US tons per acre and month of activity
 _SITE_PM10_SHARE = 0.3
+_UNCONTROLLED = 0.12  # share left by watering (61-74 %) and covers (WRAP fugitive dust handbook 2006, ch. 3)
 _WORKING_HOURS = 8.0 / 24.0  # AP-42's figure is an average over all hours of a month worked in about a third of them
 
 
@@ -33,12 +34,13 @@ def road_dust(silt_g_m2: float, weight_t: float = 1.6) -> tuple[float, float]:
 def site_dust(area_m2: float, activity: float, wind_speed: float, rain_mm_h: float) -> float:
     """Return PM10 in g/s from a building site working at `activity` (0 idle .. 1 heavy earthworks).
 
-    EPA AP-42 section 13.2.3 gives the working site's rate; idle ground still gives a twentieth of it, wind raises it
-    above 5 m/s (the square of the excess, after the threshold friction velocity of 13.2.5), rain binds it.
+    EPA AP-42 section 13.2.3 gives the working site's rate, less what its own measures hold back; idle ground still
+    gives a twentieth of it, wind raises it above 5 m/s (the square of the excess, after the threshold friction
+    velocity of 13.2.5), rain binds it.
     """
     busy = 0.05 + 0.95 * activity / _WORKING_HOURS
     gusts = 1 + 0.25 * max(0.0, wind_speed - 5.0) ** 2
-    return area_m2 * _SITE_DUST * _SITE_PM10_SHARE * busy * gusts / (1 + 8 * rain_mm_h)
+    return area_m2 * _SITE_DUST * _SITE_PM10_SHARE * _UNCONTROLLED * busy * gusts / (1 + 8 * rain_mm_h)
 
 
 @dataclass(frozen=True)

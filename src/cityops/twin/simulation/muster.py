@@ -104,7 +104,7 @@ def _police(city: SimulatedCity, seed: int) -> list[Unit]:
         beat = city.streets.nearest(station.x, station.y, 80, (*_MAIN, "tertiary"))
         for number in range(CARS_PER_STATION):
             chance = generator(seed, "patrol", station.id, number)
-            units.append(Unit(f"POL-{station.id}-{number + 1}", "police", patrol(beat.tolist(), home, chance), home))
+            units.append(Unit(f"{station.id}-{number + 1}", "police", patrol(beat.tolist(), home, chance), home))
     return units
 
 
@@ -116,7 +116,7 @@ def _fire(city: SimulatedCity, seed: int) -> list[Unit]:
         for number in range(int(str(station.attrs.get("engines", ENGINES_PER_STATION)))):
             chance = generator(seed, "fire", station.id, number)
             itinerary = ready(home, _draw(near, chance), calls_a_day=1.2, on_scene_s=2400, then=(), chance=chance)
-            units.append(Unit(f"FIRE-{station.id}-{number + 1}", "fire", itinerary, home))
+            units.append(Unit(f"{station.id}-{number + 1}", "fire", itinerary, home))
     return units
 
 

@@ -96,7 +96,7 @@ class Life:
         """Keep step with `pace` until cancelled. Raises TrafficError, CityChangedError, FarBehindError."""
         world, publisher = self._worlds[0], self._publisher
         self._telemetry.probe("lag_s", lambda: max(0.0, pace.due(time.time()) - world.now))
-        self._telemetry.probe("vehicles", lambda: world.state()["vehicles"])
+        self._telemetry.probe("vehicles", lambda: world.vehicles)
         private_until, in_step = time.monotonic() + SETTLE_WITHIN_S, False
         look_at = log_at = time.monotonic()
         while True:

@@ -65,7 +65,7 @@ class World:
         self._likely = likely_links(city.streets, np.array([link for _, link in self._cameras], np.int64))
         self._day, self._incidents, self._blocked = 0.0, list[Incident](), set[str]()
         self._putting_off = generator(seed, "putting off", begin)
-        self._vehicles = 0
+        self.vehicles = 0  # on the streets, counted every few seconds
         self._driven = [int(row) for row in np.flatnonzero(city.streets.usable)]
         self.traffic = Traffic(city, loops, begin, int(midnight_before(begin, city.zone)), seed)
         self.traffic.watch_signals(self._signals.controllers)
@@ -98,7 +98,7 @@ class World:
 
     def state(self) -> Mapping[str, float]:
         """Return figures for the log: vehicles on the streets, teleports so far, units under way by kind."""
-        return {"vehicles": self._vehicles, "teleports": self.traffic.teleports, **self.fleet.counts()}
+        return {"vehicles": self.vehicles, "teleports": self.traffic.teleports, **self.fleet.counts()}
 
     def close(self) -> None:
         """End the traffic simulation."""
@@ -107,8 +107,8 @@ class World:
     def _set_out(self) -> None:
         trips = self.demand.trips(self.now, self.now + 1)
         if self.now % 5 == 0:
-            self._vehicles = self.traffic.vehicles
-        if self._vehicles > self._capacity:  # people see the jam on their phones and put the trip off
+            self.vehicles = self.traffic.vehicles
+        if self.vehicles > self._capacity:  # people see the jam on their phones and put the trip off
             trips = [trip for trip in trips if self._putting_off.random() < 0.25]
         self.traffic.add(trips)
 

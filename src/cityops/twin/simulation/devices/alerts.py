@@ -32,10 +32,13 @@ class AlertState:
     text: str = ""
     said: int = 0
 
-    def raise_to(self, t: int, severity: str, text: str) -> list[Observation]:
-        """Open the alert or raise it to `severity`; a lower one than has been said does not lower it."""
+    def raise_to(self, t: int, severity: str, text: str, *, since: int | None = None) -> list[Observation]:
+        """Open the alert or raise it to `severity`; a lower one than has been said does not lower it.
+
+        `since` is when its cause began, where that is known: a restarted device then goes on with the same alert.
+        """
         if self.opened is None:
-            self.opened = t
+            self.opened = t if since is None else since
         elif _GRAVEST_FIRST.index(severity) >= _GRAVEST_FIRST.index(self.severity):
             return self.keep(t)
         self.severity, self.text = severity, text

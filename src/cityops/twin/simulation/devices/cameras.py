@@ -52,7 +52,7 @@ class Camera:
         worst = min(seen, key=lambda incident: incident.severity)
         closed = len({lane for incident in seen for lane in incident.lanes})
         text = f"{self.site.name}：疑似交通事故，占用 {closed} 条车道（共 {self.lanes} 条）"
-        return self.accident.raise_to(t, worst.severity, text)
+        return self.accident.raise_to(t, worst.severity, text, since=int(worst.start))
 
     def look_for_queues(self, t: int, view: View) -> list[Observation]:
         """Return news of a queue on the link; it is one look of many."""
