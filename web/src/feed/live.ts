@@ -19,7 +19,7 @@ type Delta<T> = Envelope & { set: T[]; del?: string[] }
 
 const NOTICES_KEPT = 30
 
-export const linksChanged = new Signal<{ pairs: readonly number[]; full: boolean }>()
+export const linksChanged = new Signal<{ pairs: readonly number[]; before: readonly number[] }>()
 export const unitsChanged = new Signal<{ moved: readonly Unit[]; gone: readonly string[]; full: boolean }>()
 
 /** Level of service by link number (`fid`); a link never heard of has none. */
@@ -41,9 +41,10 @@ export const feedState = feed.state
 export const isLive = computed(() => feed.state.value === 'live')
 
 function onLinks({ set, full }: Topics['traffic.links']): void {
+  const before = full ? [...los.keys()] : []
   if (full) los.clear()
   for (let i = 0; i < set.length; i += 2) los.set(set[i]!, set[i + 1] as Los)
-  linksChanged.emit({ pairs: set, full })
+  linksChanged.emit({ pairs: set, before })
 }
 
 function onUnits({ t, set, del, full }: Topics['units']): void {

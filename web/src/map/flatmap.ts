@@ -7,6 +7,7 @@ import type { CityInfo, LayerInfo } from '../api/types.ts'
 import { alerts, linksChanged, los, stations, units, unitsChanged } from '../feed/live.ts'
 import { locale, pick } from '../i18n/index.ts'
 import { NUMERALS, SEVERITY_SHAPES } from './icons.ts'
+import { toUnit } from './mercator.ts'
 import { CHOSEN, GREEN, GROUND, HALO, LABEL, POLLUTED, ROADS, SEVERITY, UNIT, UNIT_STALE, WATER } from './palette.ts'
 import { choose, chosen, type Chosen } from './selection.ts'
 import { shown } from './shown.ts'
@@ -32,12 +33,6 @@ interface Drawn {
   green: Path2D
   districts: Path2D
   roads: Road[]
-}
-
-/** Web Mercator on the unit square. */
-const toUnit = (lon: number, lat: number): [number, number] => {
-  const sine = Math.sin((lat * Math.PI) / 180)
-  return [lon / 360 + 0.5, 0.5 - Math.log((1 + sine) / (1 - sine)) / (4 * Math.PI)]
 }
 
 function trace(feature: VectorTileFeature, path: Path2D): void {

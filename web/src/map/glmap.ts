@@ -6,9 +6,10 @@ import { watch } from 'vue'
 import type { CityInfo, LayerInfo } from '../api/types.ts'
 import { AIR_LAYERS, AIR_SOURCES, driveAir } from '../apps/environment/air.ts'
 import { chooseRoad, driveRoads, paintRoads, ROAD_LAYERS, roadLayers } from '../apps/traffic/roads.ts'
-import { alerts, stations, units } from '../feed/live.ts'
+import { alerts, stations, units, type Unit } from '../feed/live.ts'
 import { locale, t } from '../i18n/index.ts'
 import { ALERT_LAYERS, ALERT_SOURCES, driveAlerts } from './alerts.ts'
+import { Beat } from './beat.ts'
 import { pictureOn } from './image.ts'
 import { CHOSEN } from './palette.ts'
 import { PLACE_LAYERS } from './places.ts'
@@ -16,12 +17,13 @@ import { choose, chosen, type Chosen } from './selection.ts'
 import { shown } from './shown.ts'
 import { addSprites } from './sprites.ts'
 import { baseStyle, fontFaces, scaled, UNDER_LABELS, UNDER_WATER } from './style.ts'
+import { isTraffic, Swarm } from './swarm.ts'
 import { driveUnits, UNIT_LAYERS, UNIT_SOURCES } from './units.ts'
 import type { CityView } from './view.ts'
 import type { Zone } from './zone.ts'
 
 /** Layers that a click asks, nearest to the eye first. */
-const POINT_LAYERS = { alert: 'alert', unit: 'unit', 'unit-vehicle': 'unit', 'unit-dot': 'unit', air: 'air', place: 'place' } as const
+const POINT_LAYERS = { alert: 'alert', unit: 'unit', air: 'air', place: 'place' } as const
 const REACH_PX = 6
 const POINTS: Record<string, readonly string[]> = {
   units: UNIT_LAYERS.map((layer) => layer.id),
@@ -51,11 +53,14 @@ class GlView implements CityView {
   private readonly map: GlMap
   private readonly city: CityInfo
   private zone: Zone
+  private readonly beat = new Beat()
+  private readonly swarm: Swarm
   private readonly endings: (() => void)[] = []
 
   constructor(container: HTMLElement, city: CityInfo, zone: Zone) {
     this.city = city
     this.zone = zone
+    this.swarm = new Swarm(city.center)
     const [west, south, east, north] = city.bounds
     const [dx, dy] = [(east - west) * 0.6, (north - south) * 0.6]
     this.map = new GlMap({
@@ -81,7 +86,9 @@ class GlView implements CityView {
     map.addSource('chosen', { type: 'geojson', data: { type: 'FeatureCollection', features: [] } })
     for (const layer of roadLayers()) map.addLayer(layer, UNDER_LABELS)
     map.moveLayer('building-volume', UNDER_LABELS)
-    for (const layer of [...PLACE_LAYERS, ...UNIT_LAYERS, ...AIR_LAYERS]) map.addLayer(layer)
+    for (const layer of PLACE_LAYERS) map.addLayer(layer)
+    map.addLayer(this.swarm)
+    for (const layer of [...UNIT_LAYERS, ...AIR_LAYERS]) map.addLayer(layer)
     map.addLayer({
       id: 'chosen',
       type: 'circle',
@@ -121,14 +128,15 @@ class GlView implements CityView {
 
   close(): void {
     for (const end of this.endings) end()
+    this.beat.stop()
     this.map.remove()
   }
 
   private follow(layers: readonly LayerInfo[]): void {
     const map = this.map
     this.endings.push(
-      driveRoads(map),
-      driveUnits(map),
+      driveRoads(map, this.beat),
+      driveUnits(map, this.beat, this.swarm),
       driveAir(map),
       driveAlerts(map),
       watch(chosen, (next) => this.show(next)),
@@ -139,7 +147,7 @@ class GlView implements CityView {
     }
     for (const layer of layers) {
       if (layer.kind === 'road-state') on(layer.id, (visible) => paintRoads(map, visible ? layer.legend : []))
-      else if (layer.kind === 'points') on(layer.id, (visible) => this.setVisible(POINTS[layer.topic] ?? [], visible))
+      else if (layer.kind === 'points') on(layer.id, (visible) => this.setPoints(layer.topic, visible))
       else if (layer.image) this.picture(layer.id, layer.image, on)
     }
     for (const [id, names] of Object.entries(BASE)) on(id, (visible) => this.setVisible(names, visible))
@@ -153,6 +161,13 @@ class GlView implements CityView {
       this.setVisible([`picture-${id}`], visible)
     })
     this.endings.push(watch(stations, () => shown[id] && void refresh()))
+  }
+
+  private setPoints(topic: string, visible: boolean): void {
+    this.setVisible(POINTS[topic] ?? [], visible)
+    if (topic !== 'units') return
+    this.swarm.visible = visible
+    this.map.triggerRepaint()
   }
 
   private setVisible(names: readonly string[], visible: boolean): void {
@@ -172,8 +187,22 @@ class GlView implements CityView {
       const feature = found.find((one) => one.layer.id === layer)
       if (feature?.geometry.type === 'Point') return chosenOf(kind, feature, feature.geometry.coordinates as [number, number])
     }
+    const vehicle = this.vehicleAt(x, y)
+    if (vehicle) return { kind: 'unit', id: vehicle.id }
     const road = found.find((one) => one.layer.source === 'city' && one.sourceLayer === 'road')
     return road && linkOf(road, lngLat)
+  }
+
+  private vehicleAt(x: number, y: number): Unit | undefined {
+    if (!this.swarm.visible) return undefined
+    let [nearest, distance]: [Unit | undefined, number] = [undefined, REACH_PX]
+    for (const unit of units.values()) {
+      if (!isTraffic(unit)) continue
+      const at = this.map.project([unit.lon, unit.lat])
+      const away = Math.hypot(at.x - x, at.y - y)
+      if (away < distance) [nearest, distance] = [unit, away]
+    }
+    return nearest
   }
 
   private show(next: Chosen | undefined): void {

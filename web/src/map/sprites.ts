@@ -1,7 +1,7 @@
 // The map's sprites, drawn once from the icons at the screen's own resolution.
 import type { Map as GlMap } from 'maplibre-gl'
 import { ICONS, NUMERALS, SEVERITY_SHAPES, type Icon } from './icons.ts'
-import { LABEL_DIM, POLLUTED, SEVERITY, UNIT, UNIT_STALE } from './palette.ts'
+import { LABEL_DIM, POLLUTED, SEVERITY, UNIT_STALE } from './palette.ts'
 
 const FIELD = 24
 
@@ -46,17 +46,6 @@ function badge(context: CanvasRenderingContext2D, size: number, level: 1 | 2 | 3
   context.fillText(NUMERALS[level], 12, level === 3 ? 16.2 : 12.8)
 }
 
-function arrow(context: CanvasRenderingContext2D, size: number, ink: string): void {
-  context.scale(size / FIELD, size / FIELD)
-  const shape = new Path2D(ICONS.probe)
-  context.lineJoin = 'round'
-  context.lineWidth = 3
-  context.strokeStyle = 'rgba(7, 12, 18, 0.9)'
-  context.stroke(shape)
-  context.fillStyle = ink
-  context.fill(shape)
-}
-
 function disc(context: CanvasRenderingContext2D, size: number, fill: string, edge: string): void {
   context.beginPath()
   context.arc(size / 2, size / 2, size / 2 - 1.5, 0, Math.PI * 2)
@@ -78,8 +67,6 @@ export function addSprites(map: GlMap, scale: number): void {
     add(`unit-${icon}-stale`, 26, (c) => chip(c, 26, icon, UNIT_STALE, UNIT_STALE, false))
     add(`place-${icon}`, 20, (c) => chip(c, 20, icon, LABEL_DIM, '#35475a', true))
   }
-  add('unit-arrow', 20, (c) => arrow(c, 20, UNIT))
-  add('unit-arrow-stale', 20, (c) => arrow(c, 20, UNIT_STALE))
   for (const level of [1, 2, 3, 4] as const) add(`alert-${level}`, 36, (c) => badge(c, 36, level))
   add('air-normal', 40, (c) => disc(c, 40, 'rgba(13, 21, 31, 0.9)', '#6f849a'))
   add('air-stale', 40, (c) => disc(c, 40, 'rgba(13, 21, 31, 0.9)', '#3b4958'))

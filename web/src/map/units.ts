@@ -1,56 +1,26 @@
-// Units on the map: sprites from zoom 12 on; below it vehicles in traffic are dots and response units are counted by cell.
-import type { GeoJSONFeatureDiff, GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
+// Units on the map: response units as sprites from zoom 12 on and counted by cell below, vehicles in traffic as a swarm.
+import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
 import { units, unitsChanged, type Unit } from '../feed/live.ts'
-import { CHOSEN, GROUND, UNIT, UNIT_STALE } from './palette.ts'
+import type { Beat } from './beat.ts'
+import { CHOSEN, GROUND, UNIT } from './palette.ts'
 import { scaled, textSize } from './style.ts'
+import { isTraffic, type Swarm } from './swarm.ts'
 
 const AGGREGATED_BELOW = 12
 const CELL_DEGREES = 0.02
-/** Vehicles that only show how traffic moves: nobody dispatches them. */
-const TRAFFIC_KINDS = ['probe', 'bus']
-
-const isTraffic = ['in', ['get', 'kind'], ['literal', TRAFFIC_KINDS]] as const
 
 const empty = { type: 'FeatureCollection' as const, features: [] }
 export const UNIT_SOURCES: Record<string, SourceSpecification> = {
-  units: { type: 'geojson', data: empty, promoteId: 'id', buffer: 32, tolerance: 0 },
+  units: { type: 'geojson', data: empty },
   'unit-groups': { type: 'geojson', data: empty },
 }
 
 export const UNIT_LAYERS: Layer[] = [
   {
-    id: 'unit-dot',
-    type: 'circle',
-    source: 'units',
-    maxzoom: 13.5,
-    filter: isTraffic as never,
-    paint: {
-      'circle-radius': ['interpolate', ['linear'], ['zoom'], 9, scaled(1.1), 13, scaled(2.4)],
-      'circle-color': ['case', ['get', 'stale'], UNIT_STALE, UNIT],
-      'circle-opacity': ['interpolate', ['linear'], ['zoom'], 10, 0.55, 13, 0.9],
-    },
-  },
-  {
-    id: 'unit-vehicle',
-    type: 'symbol',
-    source: 'units',
-    minzoom: 13.5,
-    filter: isTraffic as never,
-    layout: {
-      'icon-image': ['case', ['get', 'stale'], 'unit-arrow-stale', 'unit-arrow'],
-      'icon-size': ['interpolate', ['linear'], ['zoom'], 13.5, 0.55, 16, 1],
-      'icon-rotate': ['get', 'heading'],
-      'icon-rotation-alignment': 'map',
-      'icon-allow-overlap': true,
-      'icon-ignore-placement': true,
-    },
-  },
-  {
     id: 'unit',
     type: 'symbol',
     source: 'units',
     minzoom: AGGREGATED_BELOW,
-    filter: ['!', isTraffic as never],
     layout: {
       'icon-image': ['concat', 'unit-', ['get', 'kind'], ['case', ['get', 'stale'], '-stale', '']],
       'icon-size': ['interpolate', ['linear'], ['zoom'], AGGREGATED_BELOW, 0.8, 14, 1],
@@ -80,70 +50,46 @@ export const UNIT_LAYERS: Layer[] = [
   },
 ]
 
-const point = (lon: number, lat: number) => ({ type: 'Point' as const, coordinates: [lon, lat] })
-const feature = (unit: Unit) => ({
+const point = (lon: number, lat: number, properties: Record<string, unknown>) => ({
   type: 'Feature' as const,
-  geometry: point(unit.lon, unit.lat),
-  properties: { id: unit.id, kind: unit.kind, heading: unit.heading, stale: unit.stale },
+  geometry: { type: 'Point' as const, coordinates: [lon, lat] },
+  properties,
 })
 
-function groups() {
+function groups(responders: readonly Unit[]) {
   const cells = new Map<string, { lon: number; lat: number; count: number }>()
-  for (const unit of units.values()) {
-    if (TRAFFIC_KINDS.includes(unit.kind)) continue
+  for (const unit of responders) {
     const key = `${Math.floor(unit.lon / CELL_DEGREES)},${Math.floor(unit.lat / CELL_DEGREES)}`
     const cell = cells.get(key) ?? { lon: 0, lat: 0, count: 0 }
     cells.set(key, { lon: cell.lon + unit.lon, lat: cell.lat + unit.lat, count: cell.count + 1 })
   }
-  return [...cells.values()].map(({ lon, lat, count }) => ({
-    type: 'Feature' as const,
-    geometry: point(lon / count, lat / count),
-    properties: { count },
-  }))
+  return [...cells.values()].map(({ lon, lat, count }) => point(lon / count, lat / count, { count }))
 }
 
-/** Shows every unit known by now and moves them with the feed; returns what ends it. */
-export function driveUnits(map: GlMap): () => void {
-  const source = map.getSource('units') as GeoJSONSource
-  const grouped = map.getSource('unit-groups') as GeoJSONSource
-  const onMap = new Set<string>()
-
-  const group = (): void => {
-    if (map.getZoom() < AGGREGATED_BELOW) void grouped.setData({ type: 'FeatureCollection', features: groups() })
+/** Shows the units and moves them with the map's beat; returns what ends it. */
+export function driveUnits(map: GlMap, beat: Beat, swarm: Swarm): () => void {
+  let responding = true
+  const show = (): void => {
+    swarm.refresh()
+    if (!responding) return
+    responding = false
+    const responders = [...units.values()].filter((unit) => !isTraffic(unit))
+    const apart = map.getZoom() >= AGGREGATED_BELOW
+    const features = apart ? responders.map(({ id, kind, lon, lat, stale }) => point(lon, lat, { id, kind, stale })) : groups(responders)
+    void (map.getSource(apart ? 'units' : 'unit-groups') as GeoJSONSource).setData({ type: 'FeatureCollection', features })
   }
   const all = (): void => {
-    onMap.clear()
-    for (const id of units.keys()) onMap.add(id)
-    void source.setData({ type: 'FeatureCollection', features: [...units.values()].map(feature) })
-  }
-  const change = (moved: readonly Unit[], gone: readonly string[]): void => {
-    const add = moved.filter((unit) => !onMap.has(unit.id))
-    const update = moved
-      .filter((unit) => onMap.has(unit.id))
-      .map(
-        (unit): GeoJSONFeatureDiff => ({
-          id: unit.id,
-          newGeometry: point(unit.lon, unit.lat),
-          addOrUpdateProperties: [
-            { key: 'heading', value: unit.heading },
-            { key: 'stale', value: unit.stale },
-          ],
-        }),
-      )
-    const remove = gone.filter((id) => onMap.delete(id))
-    for (const unit of add) onMap.add(unit.id)
-    if (add.length || update.length || remove.length) void source.updateData({ add: add.map(feature), update, remove })
+    responding = true
+    beat.ask(show)
   }
   all()
-  group()
-  map.on('zoomend', group)
+  map.on('zoomend', all)
   const off = unitsChanged.on(({ moved, gone, full }) => {
-    if (full) all()
-    else change(moved, gone)
-    group()
+    responding ||= full || gone.length > 0 || moved.some((unit) => !isTraffic(unit))
+    beat.ask(show)
   })
   return () => {
     off()
-    map.off('zoomend', group)
+    map.off('zoomend', all)
   }
 }

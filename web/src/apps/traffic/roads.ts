@@ -2,6 +2,7 @@
 import type { ExpressionSpecification as Expression, LayerSpecification as Layer, Map as GlMap } from 'maplibre-gl'
 import type { LegendItem } from '../../api/types.ts'
 import { linksChanged, los } from '../../feed/live.ts'
+import type { Beat } from '../../map/beat.ts'
 import { CHOSEN, ROADS } from '../../map/palette.ts'
 import { CITY, scaled } from '../../map/style.ts'
 
@@ -74,12 +75,18 @@ export function paintRoads(map: GlMap, legend: readonly LegendItem[]): void {
   for (const road of ROADS) map.setPaintProperty(`road-${road.id}`, 'line-color', colour(road, legend))
 }
 
-/** Sets the state of every link known by now and keeps it up to date; returns what ends it. */
-export function driveRoads(map: GlMap): () => void {
-  for (const [id, level] of los) map.setFeatureState({ ...SOURCE, id }, { los: level })
-  return linksChanged.on(({ pairs, full }) => {
-    if (full) map.removeFeatureState(SOURCE)
-    for (let i = 0; i < pairs.length; i += 2) map.setFeatureState({ ...SOURCE, id: pairs[i]! }, { los: pairs[i + 1] })
+/** Sets the state of every link known by now and keeps it up to date with the map's beat; returns what ends it. */
+export function driveRoads(map: GlMap, beat: Beat): () => void {
+  const changed = new Set(los.keys())
+  const show = (): void => {
+    for (const id of changed) map.setFeatureState({ ...SOURCE, id }, { los: los.get(id) ?? 0 })
+    changed.clear()
+  }
+  beat.ask(show)
+  return linksChanged.on(({ pairs, before }) => {
+    for (const id of before) changed.add(id)
+    for (let i = 0; i < pairs.length; i += 2) changed.add(pairs[i]!)
+    beat.ask(show)
   })
 }
 
