@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from tests.engines import until
 
 from cityops.twin.simulation.city import SimulatedCity
 from cityops.twin.simulation.demand import Demand, Trip
@@ -145,3 +149,26 @@ def test_nothing_is_left_of_a_closed_simulation(city: SimulatedCity) -> None:
     traffic = Traffic(city, [], EIGHT, int(midnight_before(EIGHT, city.zone)), seed=1)
     traffic.close()
     assert not psutil.pid_exists(traffic.pid)
+
+
+def test_sumo_does_not_outlive_the_process_that_started_it(town_folder: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path;"
+        "from cityops.twin.simulation.city import open_city; from cityops.twin.simulation.traffic import Traffic;"
+        f"t = Traffic(open_city(Path({str(town_folder)!r})), [], {EIGHT}, {EIGHT} - 28800, 1);"
+        "print(t.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        assert psutil.pid_exists(pid)
+        process.kill()
+    until(lambda: is_gone(pid))
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended, also where nobody has fetched its exit code yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

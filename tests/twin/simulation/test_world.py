@@ -51,7 +51,6 @@ def test_every_kind_of_device_speaks(morning: Morning) -> None:
         "sanitation-fleet",
         "air-stations",
         "weather-stations",
-        "dust-monitors",
     }
 
 

@@ -57,7 +57,7 @@ class Environment:
             region_pm10 = self._region.at(t, weather)["pm10"]
             found += [stations.air_reading(self._air_stations[row], t, true[row], weather, self._seed) for row in air]
             for row in dusty:
-                found += self._monitors[row].read(t, true[len(self._air_stations) + row], region_pm10)
+                found += self._monitors[row].read(t, true[len(self._air_stations) + row]["pm10"], region_pm10)
         if dry:
             rain = self._rain_last_hour(t)
             found += [

@@ -58,6 +58,8 @@ def incidents_of(
     chance = generator(seed, "incidents", int(day))
     quarters = day + QUARTER_S * np.arange(86_400 // QUARTER_S)
     traffic = np.array([demand.rate(t) for t in quarters])
+    if not traffic.any():
+        return []
     times = np.sort(chance.choice(quarters, chance.poisson(per_day), p=traffic / traffic.sum()))
     found = []
     for number, quarter in enumerate(times):

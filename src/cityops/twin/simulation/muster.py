@@ -17,6 +17,7 @@ Now = Callable[[], float]
 
 TAXI_SHARE = 0.08
 """Taxis on the road over all cars on the road."""
+FEWEST_TAXIS = 30
 CARS_PER_STATION, ENGINES_PER_STATION, AMBULANCES_PER_HOSPITAL = 2, 2, 2
 PEOPLE_PER_BUS = 3000
 PEOPLE_PER_SPRINKLER = 25_000
@@ -34,7 +35,7 @@ _MAIN = ("trunk", "primary", "secondary")
 def muster(city: SimulatedCity, demand: Demand, seed: int, now: Now, expected_cars: float) -> list[Unit]:
     """Return all units of the city; `expected_cars` is how many cars are on the road at the morning peak."""
     return [
-        *_taxis(city, demand, seed, now, max(6, round(TAXI_SHARE * expected_cars))),
+        *_taxis(city, demand, seed, now, max(FEWEST_TAXIS, round(TAXI_SHARE * expected_cars))),
         *_buses(city, seed, now, max(4, round(city.population / PEOPLE_PER_BUS))),
         *_police(city, seed),
         *_fire(city, seed),

@@ -85,10 +85,7 @@ def test_a_camera_that_was_switched_off_goes_on_with_the_same_accident() -> None
 def dust(levels: list[float], region: float) -> list[dict[str, object]]:
     monitor = DustMonitor(place("construction_site"), seed=1)
     return [
-        dict(news.body)
-        for number, level in enumerate(levels)
-        for news in monitor.read(T + 60 * number, {"pm10": level, "pm25": 30.0}, region)
-        if news.contract == "Alert"
+        dict(news.body) for number, level in enumerate(levels) for news in monitor.read(T + 60 * number, level, region)
     ]
 
 

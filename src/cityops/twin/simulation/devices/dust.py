@@ -1,17 +1,18 @@
-"""Dust monitors at building sites: PM10 beside the works, and an alert when the site is over its limit."""
+"""Dust monitors at building sites: they speak when PM10 beside the works is over its limit.
+
+Their readings are no AirQualityObserved: a fence is not the air of a district, and the city's index is made of those.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cityops.twin.simulation.chance import generator
 from cityops.twin.simulation.city import Site
 from cityops.twin.simulation.devices.alerts import AlertState
-from cityops.twin.simulation.devices.observation import Observation, point
-from cityops.twin.simulation.timing import iso
+from cityops.twin.simulation.devices.observation import Observation
 
-CONTRACT, SOURCE, GATEWAY = "AirQualityObserved", "dust-monitors", "environment-dust"
+SOURCE, GATEWAY = "dust-monitors", "environment-dust"
 LEVELS = (("I", 420.0), ("II", 350.0), ("III", 250.0), ("IV", 150.0))
 """Severity by PM10 in µg/m³ over ten minutes: IAQI 300, 200, 150 of HJ 633-2026, and the usual limit at sites."""
 CLEARED_BELOW = 120.0
@@ -42,22 +43,12 @@ class DustMonitor:
             lat=self.site.lat,
         )
 
-    def read(self, t: int, true: Mapping[str, float], region_pm10: float) -> list[Observation]:
-        """Return the reading of `t` and, when its state changes, the alert."""
+    def read(self, t: int, true_pm10: float, region_pm10: float) -> list[Observation]:
+        """Take the reading of `t` (once a minute); return the alert when its state changes, else nothing."""
         factor = float(generator(self.seed, "dust monitor", self.site.id, t).normal(1, _RELATIVE_ERROR))
-        pm10 = max(0.0, true["pm10"] * factor)
+        pm10 = max(0.0, true_pm10 * factor)
         self.mean = pm10 if self.mean is None else self.mean + (pm10 - self.mean) / _MINUTES
-        body = {
-            "station_id": self.site.id,
-            "observed_at": iso(t),
-            "pm10": round(pm10, 1),
-            "pm25": round(max(0.0, true["pm25"] * factor), 1),
-            "location": point(self.site.lon, self.site.lat),
-        }
-        return [Observation(CONTRACT, SOURCE, GATEWAY, body), *self._alert(t, self.mean, region_pm10)]
-
-    def _alert(self, t: int, mean: float, region_pm10: float) -> list[Observation]:
-        own = mean - region_pm10
+        mean, own = self.mean, self.mean - region_pm10
         severity = next((level for level, limit in LEVELS if mean >= limit), None)
         if severity and own >= OWN_SHARE:
             text = f"{self.site.name}：PM10 十分钟均值 {mean:.0f} µg/m³，超过限值 {LEVELS[-1][1]:.0f}"
