@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,12 +81,16 @@ class WarehouseApp:
             self._engine.close()
             self._engine = None
 
-    def stop_queries(self) -> None:
-        """Refuse new statements and cancel running queries; inserts run on to their end."""
+    def stop_queries(self, within: float) -> None:
+        """Refuse new statements and cancel the running queries, up to `within` seconds; inserts run on to their end."""
         self.stopping = True
-        for tag in list(self.running):
-            with contextlib.suppress(EngineError):
-                self.engine.cancel(tag)
+        self.queries.closed = True
+        deadline = time.monotonic() + within
+        while self.running and time.monotonic() < deadline:
+            for tag in list(self.running):
+                with contextlib.suppress(EngineError):
+                    self.engine.cancel(tag)
+            time.sleep(0.1)  # one that had just begun may not have heard it
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""

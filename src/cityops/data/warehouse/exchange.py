@@ -199,8 +199,9 @@ class Exchange:
         """Stop the query when its client hangs up: nobody is left to read the answer."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        if tag in self._app.running:
+        while tag in self._app.running:
             await asyncio.to_thread(self._app.engine.cancel, tag)
+            await asyncio.sleep(0.1)  # one that had just begun may not have heard it
 
     async def _stream(self, lane: Lane, found: Answer, ahead: list[bytes], request: Request, fmt: str) -> None:
         if not ahead or not ahead[-1]:

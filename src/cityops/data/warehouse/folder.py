@@ -11,8 +11,8 @@ MIB = 1 << 20
 FILES_DATABASE = "_files"
 _ENGINES = (
     "MergeTree", "ReplacingMergeTree", "SummingMergeTree", "AggregatingMergeTree", "CollapsingMergeTree",
-    "VersionedCollapsingMergeTree", "CoalescingMergeTree", "Memory", "Log", "TinyLog", "StripeLog", "Null", "Set", "Join",
-    "Buffer", "Merge", "Dictionary", "View", "MaterializedView", "GenerateRandom", "Atomic",
+    "VersionedCollapsingMergeTree", "CoalescingMergeTree", "Memory", "Log", "TinyLog", "StripeLog", "Null", "Set",
+    "Join", "Buffer", "Merge", "Dictionary", "View", "MaterializedView", "GenerateRandom", "Atomic",
 )  # fmt: skip
 _GRANTS = (
     "GRANT SELECT, INSERT, ALTER, CREATE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, SHOW, dictGet ON *.*",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
-from cityops.data.warehouse.errors import TOO_MANY_SIMULTANEOUS_QUERIES, EngineError
+from cityops.data.warehouse.errors import SHUTDOWN_CALLED, TOO_MANY_SIMULTANEOUS_QUERIES, EngineError
 
 T = TypeVar("T")
 
@@ -19,6 +19,7 @@ class Lane:
         self.name, self.width, self.waiting = name, width, waiting
         self.running = 0
         self.queued = 0
+        self.closed = False
         self.threads = ThreadPoolExecutor(width, thread_name_prefix=f"warehouse-{name}")
         self._free = asyncio.Semaphore(width)
 
@@ -35,6 +36,9 @@ class Lane:
             await self._free.acquire()
         finally:
             self.queued -= 1
+        if self.closed:
+            self._free.release()
+            raise EngineError.make(SHUTDOWN_CALLED, "SHUTDOWN_CALLED", "The warehouse is shutting down.")
         self.running += 1
         return self
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cityops.data.contract import DATABASE, ROLLUPS, Contract, now_view, rollup_table
 
+Step = Literal["raw", "1m", "1h", "1d"]
 MAX_POINTS = 2_000
 RAW_SPAN = timedelta(hours=2)
 
@@ -28,7 +29,7 @@ def latest(contract: Contract, since: datetime | None = None) -> Question:
     )
 
 
-def step_for(contract: Contract, span: timedelta, *, points: int = MAX_POINTS) -> str:
+def step_for(contract: Contract, span: timedelta, *, points: int = MAX_POINTS) -> Step:
     """Return "raw", or the finest rollup of `contract` that makes at most `points` of `span`, else its coarsest one."""
     if span <= RAW_SPAN or not contract.rollups:
         return "raw"
@@ -41,8 +42,9 @@ def series(
 ) -> Question:
     """Ask for the course of a number of one entity in [start, end): rows (t timestamp ms UTC, value, min, max, n) by t.
 
-    From the step `step_for` chooses; `value` is the mean of the step, `n` how many values it has. Raises KeyError for
-    a property that is not there, ValueError for one that has no rollup where the span needs one.
+    From the step `step_for` chooses, in whole steps, first the one that `start` falls into; `value` is the step's mean,
+    `n` how many values it has. Raises KeyError for a property that is not there, ValueError for one that has no rollup
+    where the span needs one.
     """
     declared = contract.by_name[prop]
     step = step_for(contract, end - start, points=points)
@@ -53,8 +55,7 @@ def series(
             f"toDateTime64({time}, 3, 'UTC') AS t, toFloat64(`{prop}`) AS value, value AS min, value AS max, "
             "toUInt64(1) AS n"
         )
-        known = f" AND `{prop}` IS NOT NULL"
-        group = ""
+        known, group, before = f" AND `{prop}` IS NOT NULL", "", ">="
     else:
         if not declared.rollup:
             raise ValueError(f"{contract.name}.{prop} has no rollup: ask for at most {RAW_SPAN}")
@@ -63,9 +64,9 @@ def series(
             f"toDateTime64({time}, 3, 'UTC') AS t, sum(`{prop}_sum`) / sum(`{prop}_n`) AS value, "
             f"toFloat64(min(`{prop}_min`)) AS min, toFloat64(max(`{prop}_max`)) AS max, sum(`{prop}_n`) AS n"
         )
-        known = f" AND `{prop}_n` > 0"
-        group = f" GROUP BY {time}"
-    within = f"{time} >= {{start:DateTime64(3, 'UTC')}} AND {time} < {{end:DateTime64(3, 'UTC')}}"
+        known, group, before = f" AND `{prop}_n` > 0", f" GROUP BY {time}", ">"
+        start -= ROLLUPS[step]
+    within = f"{time} {before} {{start:DateTime64(3, 'UTC')}} AND {time} < {{end:DateTime64(3, 'UTC')}}"
     where = f"{key} = {{entity:String}} AND {within}{known}"
     sql = f"SELECT {columns} FROM {DATABASE}.{table} WHERE {where}{group} ORDER BY t"
     return Question(sql, {"entity": entity, "start": start.astimezone(UTC), "end": end.astimezone(UTC)})

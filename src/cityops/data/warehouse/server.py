@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app = self.config.app
         if isinstance(app, WarehouseApp):
-            await asyncio.to_thread(app.stop_queries)
+            await asyncio.to_thread(app.stop_queries, _GRACE_S / 2)
         await super().shutdown(sockets)
 
 

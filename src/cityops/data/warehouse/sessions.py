@@ -172,7 +172,7 @@ class Sessions:
             for name in lease.tables:
                 lease.connection.run(f"DROP TEMPORARY TABLE {quote_name(name)}")
             base = engine.options.settings()
-            lease.connection.set({name: base.get(name, value) for name, value in lease.before.items()})
+            lease.connection.set({n: base.get(n) if value is None else value for n, value in lease.before.items()})
             if lease.database and not statement.text.lstrip()[:4].upper().startswith(b"USE"):
                 lease.connection.use(lease.database)
             session.connection = lease.connection

@@ -27,7 +27,7 @@ class Statement:
     """A routed statement.
 
     `text` is without FORMAT, semicolon and inline data; `settings` is a SETTINGS clause that stood after FORMAT
-    or ends an INSERT's head; `format` is the FORMAT asked for; `data_at` is where in the original an INSERT's rows begin;
+    or ends an INSERT's head; `format` is the FORMAT asked for; `data_at` is where an INSERT's rows begin in the whole;
     `forbidden` is what in it the server never runs.
     """
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 _TOKEN = re.compile(
     rb"""(?P<quoted>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\xe2\x80\x98.*?\xe2\x80\x99)
         |(?P<name>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`|\xe2\x80\x9c.*?\xe2\x80\x9d)
-        |(?P<space>[\s\x80-\xff]+|--[^\n]*|\#(?:\ |!)[^\n]*|/\*.*?\*/)
+        |(?P<space>\s+|[\x80-\xff]|--[^\n]*|\#(?:\ |!)[^\n]*|/\*.*?\*/)
         |(?P<word>[A-Za-z_][\w$]*)
         |(?P<number>\d[\w.]*)
         |(?P<mark>.)""",
