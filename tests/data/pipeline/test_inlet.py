@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -110,9 +112,6 @@ async def test_a_killed_server_breaks_the_order_and_opening_again_mends_it(own_n
     inlet = Inlet(client, bus.INGEST_STREAM)
     await inlet.open(0, 0)
     messages = await take(inlet, 5)
-    import os
-    import signal
-
     os.kill(own_nats.pid("nats"), signal.SIGKILL)
     await until_async(lambda: not client.is_connected)
     await until_async(lambda: client.is_connected)

@@ -81,7 +81,7 @@ def test_sigterm_lets_a_running_insert_end_and_ends_queries(tmp_path: Path) -> N
         threads = [
             threading.Thread(target=send, args=("insert", "INSERT INTO t (a) VALUES (1), (2), (3), (4)")),
             threading.Thread(
-                target=send, args=("query", "SELECT sum(sipHash64(number)) FROM numbers(1000000000000) /* endless */")
+                target=send, args=("query", "SELECT sum(sipHash64(number)) AS endless FROM numbers(1000000000000)")
             ),
         ]
         for thread in threads:

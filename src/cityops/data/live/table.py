@@ -83,7 +83,7 @@ class LiveTable:
 
     def apply(self, batch: pa.Table | pa.RecordBatch) -> Change:
         """Take rows in `contract.table_schema` (missing columns are null) where they are newer; return what changed."""
-        table = pa.table(batch) if isinstance(batch, pa.RecordBatch) else batch
+        table = self._fitted(batch)
         times = one_array(table.column(self.contract.time)).cast(pa.int64()).to_numpy()
         entities = one_array(table.column(self.contract.entity)).to_pylist()
         order = _newest_of_each(entities, times)
@@ -141,6 +141,11 @@ class LiveTable:
             self._tree = shapely.STRtree(shapely.points(longitude[self._tree_rows], latitude[self._tree_rows]))
         return self._tree
 
+    def _fitted(self, batch: pa.Table | pa.RecordBatch) -> pa.Table:
+        """Return the known columns in the contract's types: the warehouse's Arrow has its own for texts and times."""
+        there = {name: batch.column(name) for name in self._fields if name in batch.schema.names}
+        return pa.table({name: _cast(values, self._fields[name].type) for name, values in there.items()})
+
     def _grow(self, rows: int) -> None:
         capacity = len(self._times)
         if rows <= capacity:
@@ -149,6 +154,13 @@ class LiveTable:
         for name, field in self._fields.items():
             self._columns[name] = np.concatenate([self._columns[name], _empty(field.type, more)])
         self._times = np.concatenate([self._times, np.full(more, _NEVER, np.int64)])
+
+
+def _cast(values: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
+    array = one_array(values) if isinstance(values, pa.ChunkedArray) else values
+    if array.type == type_:
+        return array
+    return (array.dictionary_decode() if pa.types.is_dictionary(array.type) else array).cast(type_)
 
 
 def _newest_of_each(entities: Iterable[str], times: npt.NDArray[np.int64]) -> Rows:
