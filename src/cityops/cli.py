@@ -203,8 +203,8 @@ def city_import(
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="ingest, latency, memory or up.")]) -> None:
     """Run a benchmark of the source tree: figures beside a baseline of the same run."""
     root = Path(__file__).resolve().parents[2]
-    if not (root / "bench" / f"{name}.py").is_file():
-        there = sorted(path.stem for path in (root / "bench").glob("[!_]*.py"))
+    there = sorted(path.stem for path in (root / "bench").glob("*.py") if "def main(" in path.read_text("utf-8"))
+    if name not in there:
         console.print(
             f"no benchmark {name!r}" + (f"; there are {', '.join(there)}" if there else ": they are in the source tree")
         )

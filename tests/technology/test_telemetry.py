@@ -21,7 +21,7 @@ def lines() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
-    configure_logging("edge", stream)
+    configure_logging("edge", logging.StreamHandler(stream))
     yield stream
     root.handlers[:], root.level = before
 

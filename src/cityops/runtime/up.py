@@ -7,10 +7,12 @@ import os
 import resource
 import signal
 from importlib.util import find_spec
+from logging.handlers import RotatingFileHandler
 
+from cityops.runtime.logs import KEEP_FILES, ROTATE_BYTES
 from cityops.runtime.progress import Display
 from cityops.runtime.roles import ROLES
-from cityops.runtime.supervisor import running
+from cityops.runtime.supervisor import SUPERVISOR, running
 from cityops.settings import Settings
 from cityops.technology.telemetry import configure_logging
 
@@ -39,9 +41,9 @@ def up(settings: Settings, display: Display, wanted: list[str]) -> int:
     """
     _allow_open_files()
     settings.log_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.log_dir / "supervisor.jsonl").open("a", encoding="utf-8") as log:
-        configure_logging("supervisor", log)
-        return asyncio.run(_up(settings, wanted, display))
+    file = settings.log_dir / f"{SUPERVISOR}.jsonl"
+    configure_logging(SUPERVISOR, RotatingFileHandler(file, maxBytes=ROTATE_BYTES, backupCount=KEEP_FILES))
+    return asyncio.run(_up(settings, wanted, display))
 
 
 async def _up(settings: Settings, wanted: list[str], display: Display) -> int:

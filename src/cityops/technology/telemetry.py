@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -69,13 +69,11 @@ class Log:
         self._logger.error(event, exc_info=sys.exc_info(), extra={_FIELDS: fields})
 
 
-def configure_logging(role: str, stream: TextIO | None = None, level: int | str | None = None) -> None:
-    """Send every record of this process to `stream` (stderr) as JSON lines; level from CITYOPS_LOG_LEVEL or info."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def configure_logging(role: str, handler: logging.Handler | None = None) -> None:
+    """Send every record of this process to `handler` (stderr) as JSON lines; level from CITYOPS_LOG_LEVEL or info."""
+    handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(role))
-    logging.basicConfig(
-        level=level or os.environ.get("CITYOPS_LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True
-    )
+    logging.basicConfig(level=os.environ.get("CITYOPS_LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True)
     for talkative in ("alembic", "uvicorn.error", "httpx"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
