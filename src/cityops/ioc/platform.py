@@ -76,11 +76,12 @@ class Platform(Live):
         if panel != "alerts":
             raise KeyError(panel)
         standing = self._board.standing(now)
-        return Rows([_alert_row(alert) for alert in standing[:ALERTS_SHOWN]], len(standing), self._board.newest())
+        return Rows([_alert_row(alert) for alert in standing[:ALERTS_SHOWN]], len(standing), int(now * 1000))
 
     def kpis(self, now: float) -> Sequence[Kpi]:
         """Return units online and alerts open."""
         online, known = self._fleet.online(now)
+        probes, _ = self._fleet.online(now, probes=True)
         standing = self._board.standing(now)
         newest = self._fleet.newest()
         gravest = cast("Severity", standing[0].severity) if standing else None
@@ -91,6 +92,7 @@ class Platform(Live):
                 value=online if known else None,
                 total=known or None,
                 unit=Text("个", ""),
+                sub=Text(f"浮动车 {probes}", f"{probes} probes"),
                 stale=known > 0 and online == 0,
                 updated_at=None if newest is None else int(newest * 1000),
             ),

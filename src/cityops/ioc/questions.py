@@ -6,14 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pyarrow as pa
 
 from cityops.apps.live import Questions
 from cityops.data.contract import DATABASE, QUARANTINE, Contract, Property
 from cityops.data.warehouse import questions as ask
-from cityops.ioc.shapes import LatestRows, SeriesPoints, Step
+from cityops.ioc.shapes import LatestRows, SeriesPoints
 
 LAST_HOUR: Final = timedelta(hours=1)
 
@@ -43,7 +43,7 @@ async def series(
     points = [
         (t, _number(mean), _number(least), _number(most), n) for t, mean, least, most, n in zip(*columns, strict=True)
     ]
-    step = cast("Step", ask.step_for(contract, until - since))
+    step = ask.step_for(contract, until - since)
     return SeriesPoints(contract.name, entity, prop.name, prop.unit, step, points)
 
 

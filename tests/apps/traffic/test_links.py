@@ -71,34 +71,36 @@ def test_a_link_nobody_reports_on_has_no_speed():
     assert np.isnan(LinkSpeeds(1, 180).speeds(0)).all()
 
 
-def test_one_probe_alone_says_nothing_and_three_say_their_mean():
+def test_one_probe_alone_says_nothing_and_several_say_their_mean():
     fusion = LinkSpeeds(2, 180)
-    fusion.add_probes(np.array([0]), np.array([30.0]), np.array([100.0]))
+    for when in range(90, 101):  # it may wait at a red light
+        fusion.add_probes(np.array([0]), np.array([7]), np.array([0.0]), np.array([float(when)]))
     assert np.isnan(fusion.speeds(100)).all()
-    fusion.add_probes(np.array([0, 0]), np.array([0.0, 60.0]), np.array([100.0, 100.0]))
+    fusion = LinkSpeeds(2, 180)
+    fusion.add_probes(np.array([0, 0, 0]), np.array([7, 8, 9]), np.array([30.0, 0.0, 60.0]), np.full(3, 100.0))
     assert fusion.speeds(100)[0] == pytest.approx(30)
 
 
 def test_probes_fade_until_they_say_nothing():
     fusion = LinkSpeeds(1, 180)
-    fusion.add_probes(np.zeros(4, np.int64), np.full(4, 40.0), np.full(4, 100.0))
+    fusion.add_probes(np.zeros(3, np.int64), np.arange(3), np.full(3, 40.0), np.full(3, 100.0))
     assert fusion.speeds(100 + PROBE_HALF_LIFE_S * 0.9)[0] == pytest.approx(40)
     assert np.isnan(fusion.speeds(100 + PROBE_HALF_LIFE_S * 1.1)[0])
 
 
 def test_a_later_reading_weighs_more_than_an_older_one():
     fusion = LinkSpeeds(1, 180)
-    fusion.add_probes(np.zeros(3, np.int64), np.full(3, 60.0), np.zeros(3))
-    fusion.add_probes(np.zeros(3, np.int64), np.zeros(3), np.full(3, PROBE_HALF_LIFE_S))
+    fusion.add_probes(np.zeros(3, np.int64), np.arange(3), np.full(3, 60.0), np.zeros(3))
+    fusion.add_probes(np.zeros(3, np.int64), np.arange(3), np.zeros(3), np.full(3, PROBE_HALF_LIFE_S))
     assert fusion.speeds(PROBE_HALF_LIFE_S)[0] == pytest.approx(20)
 
 
 def test_readings_may_come_late_and_out_of_order():
     one, other = LinkSpeeds(1, 180), LinkSpeeds(1, 180)
     speed, at = np.array([10.0, 50.0, 30.0]), np.array([0.0, 60.0, 90.0])
-    one.add_probes(np.zeros(3, np.int64), speed, at)
+    one.add_probes(np.zeros(3, np.int64), np.arange(3), speed, at)
     for n in (2, 0, 1):
-        other.add_probes(np.zeros(1, np.int64), speed[[n]], at[[n]])
+        other.add_probes(np.zeros(1, np.int64), np.array([n]), speed[[n]], at[[n]])
     assert one.speeds(100)[0] == pytest.approx(other.speeds(100)[0])
 
 
@@ -118,5 +120,7 @@ def test_a_stale_detector_says_nothing():
 def test_detector_and_probes_are_fused_by_weight():
     fusion = LinkSpeeds(1, 180)
     fusion.set_detectors(np.array([0]), np.array([60.0]), np.array([300.0]), np.array([100.0]))
-    fusion.add_probes(np.array([0]), np.array([10.0]), np.array([100.0]))
-    assert fusion.speeds(100)[0] == pytest.approx((DETECTOR_WEIGHT * 60 + 10) / (DETECTOR_WEIGHT + 1))
+    fusion.add_probes(np.array([0]), np.array([7]), np.array([10.0]), np.array([100.0]))
+    assert fusion.speeds(100)[0] == pytest.approx(60)  # one probe alone may wait at a light
+    fusion.add_probes(np.array([0]), np.array([8]), np.array([20.0]), np.array([100.0]))
+    assert fusion.speeds(100)[0] == pytest.approx((DETECTOR_WEIGHT * 60 + 10 + 20) / (DETECTOR_WEIGHT + 2))

@@ -73,6 +73,12 @@ def test_nobody_passing_is_a_jam_when_the_detector_is_covered_and_an_empty_road_
     assert levels(live.changes("traffic.links", T)) == {1: 5, 2: 1}
 
 
+def test_a_slow_car_alone_at_night_is_no_congestion(live):
+    slow = {"average_vehicle_speed": 9.0, "occupancy": 0.1}
+    flow(live, T, DET1=slow | {"intensity": 60.0}, DET2=slow | {"intensity": 600.0})
+    assert levels(live.changes("traffic.links", T)) == {1: 1, 2: 5}
+
+
 def test_a_detector_nobody_planned_is_put_on_the_link_it_names_or_stands_on(live):
     said = {"detector_id": "X1", "observed_at": T, **JAM, "road_segment_id": "L00005"}
     stood = {"detector_id": "X2", "observed_at": T, **JAM, "longitude": 113.3, "latitude": 30.206}

@@ -74,6 +74,13 @@ def test_a_flood_is_spread_over_events_and_everyone_has_a_turn(fleet):
     assert sorted(shown) == sorted(f"P{n}" for n in range(count))
 
 
+def test_probe_vehicles_are_counted_apart(fleet):
+    fleet._told({"unit_id": "T1", "kind": "probe", "observed_at": T, "longitude": 113.1, "latitude": 30.2})
+    fleet.at(("P1", T, 113.1, 30.2), ("P2", T - 60, 113.1, 30.2))
+    assert fleet.online(T) == (1, 2)
+    assert fleet.online(T, probes=True) == (1, 1)
+
+
 def test_the_snapshot_has_everyone(fleet):
     fleet.at(("P1", T, 113.1, 30.2), ("P2", T - 60, 113.2, 30.3))
     assert [(row[0], row[6]) for row in fleet.snapshot(T)["set"]] == [("P1", False), ("P2", True)]

@@ -14,13 +14,20 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 STANDING_OCCUPANCY: Final = 0.5
-"""Nobody passed a detector covered this share of the interval: traffic stands; covered less: the road is empty."""
+"""A detector covered this share of the interval or more stands in a queue, whoever passed."""
+SPARSE_FLOW: Final = 300.0
+"""Vehicles an hour (five a minute) below which no mean can be made: a single slow car is a turn or a red light."""
 
 
-def effective_speed(speed: Floats, occupancy: Floats, free_speed: Floats) -> Floats:
-    """Return km/h of intervals, where none passed (NaN): 0 when the detector was covered, else free-flow speed."""
+def effective_speed(speed: Floats, occupancy: Floats, flow: Floats, free_speed: Floats) -> Floats:
+    """Return the km/h at which traffic moves by intervals of detectors.
+
+    What they measured, but where hardly anybody passed: standing traffic when the detector was covered, else a free
+    road. Congestion shows in flow or in occupancy; a slow car alone on the road is neither.
+    """
     stands = np.nan_to_num(occupancy) >= STANDING_OCCUPANCY
-    return np.where(np.isnan(speed), np.where(stands, 0.0, free_speed), speed)
+    sparse = (np.nan_to_num(flow) < SPARSE_FLOW) & ~stands
+    return np.where(sparse, np.fmax(speed, free_speed), np.where(np.isnan(speed) & stands, 0.0, speed))
 
 
 class Detectors:
@@ -46,7 +53,9 @@ class Detectors:
         if len(table) > len(self.link):
             self.link = np.concatenate([self.link, self._placed(table, np.arange(len(self.link), len(table)))])
         free = self.free_speed_of(self.link)
-        self.speed = effective_speed(table.column("average_vehicle_speed"), table.column("occupancy"), free)
+        self.speed = effective_speed(
+            table.column("average_vehicle_speed"), table.column("occupancy"), table.column("intensity"), free
+        )
         self.flow = np.nan_to_num(table.column("intensity"))
         self.at = table.column("observed_at") / 1000
 

@@ -64,8 +64,8 @@ def minutes(answer: pa.Table, detectors: Detectors, network: Network) -> dict[in
     link = detectors.links_of(answer["detector_id"].to_pylist())
     minute = answer["minute"].to_numpy()
     free = detectors.free_speed_of(link)
-    speed = effective_speed(_floats(answer, "speed"), _floats(answer, "occupancy"), free)
     flow = np.nan_to_num(_floats(answer, "flow"))
+    speed = effective_speed(_floats(answer, "speed"), _floats(answer, "occupancy"), flow, free)
     found: dict[int, float] = {}
     for at in np.unique(minute):
         here = minute == at

@@ -23,8 +23,8 @@ TURN_COST_M: Final = 0.2
 """One degree of disagreement weighs as much as this many metres of distance."""
 PROBE_HALF_LIFE_S: Final = 120.0
 """Age at which a probe's reading counts half."""
-MIN_PROBES: Final = 2.0
-"""Weight of probe readings below which a link without a detector says nothing."""
+MIN_PASSES: Final = 1.5
+"""Different probes on a link (fading too) below which their readings say nothing: one car may just wait at a light."""
 DETECTOR_WEIGHT: Final = 4.0
 """A fresh detector interval counts as this many probe readings."""
 
@@ -72,6 +72,8 @@ class LinkSpeeds:
     _probe_sum: Floats = field(init=False)
     _probe_weight: Floats = field(init=False)
     _probe_at: Floats = field(init=False)
+    _passes: Floats = field(init=False)
+    _last_probe: Rows = field(init=False)
     _detector_speed: Floats = field(init=False)
     _detector_at: Floats = field(init=False)
 
@@ -79,11 +81,13 @@ class LinkSpeeds:
         self._probe_sum = np.zeros(self.count)
         self._probe_weight = np.zeros(self.count)
         self._probe_at = np.zeros(self.count)
+        self._passes = np.zeros(self.count)
+        self._last_probe = np.full(self.count, -1)
         self._detector_speed = np.full(self.count, np.nan)
         self._detector_at = np.full(self.count, -np.inf)
 
-    def add_probes(self, link: Rows, speed: Floats, at: Floats) -> None:
-        """Add readings of probes on links."""
+    def add_probes(self, link: Rows, probe: Rows, speed: Floats, at: Floats) -> None:
+        """Add readings of probes (any number that tells them apart) on links."""
         touched, place = np.unique(link, return_inverse=True)
         newest = self._probe_at[touched]
         np.maximum.at(newest, place, at)
@@ -91,6 +95,9 @@ class LinkSpeeds:
         weight = 0.5 ** ((newest[place] - at) / PROBE_HALF_LIFE_S)
         self._probe_sum[touched] = self._probe_sum[touched] * fade + np.bincount(place, weight * speed, len(touched))
         self._probe_weight[touched] = self._probe_weight[touched] * fade + np.bincount(place, weight, len(touched))
+        new_pass = probe != self._last_probe[link]
+        self._passes[touched] = self._passes[touched] * fade + np.bincount(place, weight * new_pass, len(touched))
+        self._last_probe[link] = probe
         self._probe_at[touched] = newest
 
     def set_detectors(self, link: Rows, speed: Floats, flow: Floats, at: Floats) -> None:
@@ -107,10 +114,10 @@ class LinkSpeeds:
         """Return the speed on every link, NaN where nothing fresh is known."""
         fresh = now - self._detector_at <= self.detector_fresh_s
         detector_weight = np.where(fresh, DETECTOR_WEIGHT, 0.0)
-        probe_weight = self._probe_weight * 0.5 ** (np.maximum(now - self._probe_at, 0.0) / PROBE_HALF_LIFE_S)
-        probe_weight = np.where(fresh | (probe_weight >= MIN_PROBES), probe_weight, 0.0)
+        fade = 0.5 ** (np.maximum(now - self._probe_at, 0.0) / PROBE_HALF_LIFE_S)
+        probe_weight = np.where(self._passes * fade >= MIN_PASSES, self._probe_weight * fade, 0.0)
         with np.errstate(invalid="ignore"):
             probe_speed = np.where(self._probe_weight > 0, self._probe_sum / self._probe_weight, 0.0)
             total = detector_weight + probe_weight
             detector_speed = np.where(fresh, self._detector_speed, 0.0)
-            return (detector_weight * detector_speed + probe_weight * probe_speed) / total
+            return np.asarray((detector_weight * detector_speed + probe_weight * probe_speed) / total)

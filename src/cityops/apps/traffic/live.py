@@ -157,7 +157,8 @@ class TrafficLive(Live):
         lon, lat, heading, speed = (table.column(name)[rows] for name in ("longitude", "latitude", "heading", "speed"))
         link = self._matcher.match(lon, lat, heading)
         usable = (link >= 0) & np.isfinite(speed)
-        self._fusion.add_probes(link[usable], speed[usable], table.column("observed_at")[rows][usable] / 1000)
+        at = table.column("observed_at")[rows] / 1000
+        self._fusion.add_probes(link[usable], rows[usable], speed[usable], at[usable])
 
     def _assess(self, now: float) -> None:
         """Judge every link; once a second also the roads and the index."""

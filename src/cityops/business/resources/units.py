@@ -22,6 +22,8 @@ TURNED_DEG: Final = 10.0
 MOST_PER_EVENT: Final = 120
 """Units in one change event; the rest waits its turn, so that a flood cannot outgrow a screen's line."""
 FORGOTTEN_AFTER_S: Final = 1800.0
+PROBE: Final = "probe"
+"""Kind of a vehicle that only lends its position: it is on the map, and no force to count on."""
 
 UnitRow = tuple[str, str, float, float, int | None, int | None, bool]
 """unit_id, kind, longitude, latitude, heading (degrees), speed (km/h), stale."""
@@ -51,9 +53,11 @@ class Fleet:
         self._shown_at = np.concatenate([self._shown_at, np.full(more, -np.inf)])
         self._touched[change.rows] = True
 
-    def online(self, now: float) -> tuple[int, int]:
-        """Return how many units have a fresh position, and how many there are."""
-        silent = self._silent(now)
+    def online(self, now: float, *, probes: bool = False) -> tuple[int, int]:
+        """Return how many units (or probe vehicles) have a fresh position, and how many there are."""
+        if self._table is None:
+            return 0, 0
+        silent = self._silent(now)[(self._table.column("kind") == PROBE) == probes]
         return int(np.count_nonzero(silent <= self.fresh_s)), int(np.count_nonzero(silent <= FORGOTTEN_AFTER_S))
 
     def newest(self) -> float | None:

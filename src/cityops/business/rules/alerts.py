@@ -83,10 +83,6 @@ class AlertBoard:
         open_alerts = [alert for alert in self._rows.values() if alert.status == "open"]
         return sorted(open_alerts, key=lambda alert: (alert.severity, -alert.observed_at))
 
-    def newest(self) -> int | None:
-        """Return the time of the newest word (epoch ms), None without any."""
-        return max((alert.observed_at for alert in self._rows.values()), default=None)
-
     def _expire(self, now: float) -> None:
         for alert_id, alert in list(self._rows.items()):
             ended = self._valid_to.get(alert_id)
