@@ -111,7 +111,19 @@ def draw_districts(land: Terrain, lines: list[shapely.LineString]) -> list[Polyg
     distance[bank[:, None] != banks[None]] += 1e9
     owner = distance.argmin(axis=1)
     grounds = [shapely.union_all(faces[owner == n]) for n in range(len(DISTRICTS))]
+    for number in {int(banks[n]) for n, ground in enumerate(grounds) if ground.is_empty}:
+        members = np.flatnonzero(banks == number)  # too few streets to follow: the bank is cut straight instead
+        for n, cell in zip(members, _cells(hearts[members], land.banks[number]), strict=True):
+            grounds[n] = cell
     return _in_one_piece(grounds)
+
+
+def _cells(hearts: Floats, bank: Polygon) -> Geometries:
+    """Return for every heart the part of the bank nearest to it."""
+    if len(hearts) == 1:
+        return np.asarray([bank], object)
+    cells = shapely.voronoi_polygons(shapely.MultiPoint(hearts), extend_to=bank, ordered=True)
+    return np.asarray(shapely.intersection(shapely.get_parts(cells), bank), object)
 
 
 def _in_one_piece(grounds: list[shapely.Geometry]) -> list[Polygon]:

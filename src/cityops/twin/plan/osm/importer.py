@@ -188,6 +188,8 @@ def _mapped(register: facilities.Register, extract: Extract, project: land.Proje
         name = own if own.zh else Name(*unnamed.get(kind, ("", "")))
         if not name.zh or not extent.contains(point):
             continue
+        if kind == "air_station" and tags.get("monitoring:air_quality") != "yes":
+            continue
         attrs = {"emergency": True} if kind == "hospital" and tags.get("emergency") == "yes" else {}
         register.add(kind, name, (point.x, point.y), **attrs)
 
