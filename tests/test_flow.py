@@ -44,3 +44,4 @@ def test_a_role_reads_the_settings_its_supervisor_gives(settings: Settings) -> N
     program = BY_NAME["pipeline"].program(any_ports(settings.data_dir))
     assert program.env["CITYOPS_DATA_DIR"] == str(settings.data_dir)
     assert program.env["CITYOPS_NATS_URL"] == settings.nats_url
+    assert program.env["TMPDIR"] == str(settings.data_dir / "tmp")

@@ -1,9 +1,8 @@
 """The flow on one page: a message from the wire to the map, each stage where it happens, in its order.
 
-    devices ─MQTT─▶ ┌─────┐             ┌──────────┐ ─▶ quarantine
-                    │ log │ ─▶ pipeline │ warehouse│ ◀─ questions ─┐
-    systems ─HTTP─▶ edge ─▶ └─────┘     └──────────┘               │
-                                 └─ live.{contract} ─────────▶ ioc ─▶ screens
+    devices ──MQTT──────────▶ ┌─────────┐              ┌─▶ quarantine
+                              │ the log │ ─▶ pipeline ─┼─▶ warehouse ─────────┐
+    systems ──HTTP─▶ edge ──▶ └─────────┘              └─▶ live.{contract} ─▶ ioc ─▶ screens
 
 Each function is what one process runs (`cityops serve <name>`). Stages meet on the bus alone: its events are listed
 in docs/flow.md. Imports stand inside the functions so that a process loads its own stage and nothing else.

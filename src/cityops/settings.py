@@ -49,6 +49,11 @@ class Settings:
         return self.data_dir / "run"
 
     @property
+    def scratch_dir(self) -> Path:
+        """Folder of what roles need for a while; emptied at each start."""
+        return self.data_dir / "tmp"
+
+    @property
     def log_dir(self) -> Path:
         """Folder of the JSON-lines logs, one file a role."""
         return self.data_dir / "log"

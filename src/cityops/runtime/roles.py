@@ -30,7 +30,10 @@ class Role:
 def _serve(role: str, *, stop_seconds: float = 10.0) -> Callable[[Settings], Program]:
     def program(settings: Settings) -> Program:
         argv = (sys.executable, "-m", "cityops", "serve", role)
-        return Program(role, argv, env=settings.environment(), stop_seconds=stop_seconds)
+        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+        return Program(
+            role, argv, env=settings.environment() | {"TMPDIR": str(settings.scratch_dir)}, stop_seconds=stop_seconds
+        )
 
     return program
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -114,6 +115,7 @@ async def running(
             log.warning("ended what an earlier run left", kept_role=role)
         settings = choose_ports(settings)
         settings.log_dir.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(settings.scratch_dir, ignore_errors=True)  # a killed role leaves its own there
         records.write(settings.run_dir, records.record(SUPERVISOR, os.getpid()))
         write_endpoints(settings)
         supervisor = Supervisor(settings, roles, report, progress)
