@@ -49,7 +49,7 @@ def metric(session: CDPSession, name: str) -> float:
 
 
 def watch_bytes(session: CDPSession) -> dict[str, list[tuple[str, float]]]:
-    """Return a table, filled while the page lives, of bytes by kind: code, other (as sent, encoded), feed (its data), and foreign addresses."""
+    """Return a table, filled while the page lives, of bytes by kind: code and other as sent, feed as data; foreign."""
     kinds: dict[str, str] = {}
     sizes: dict[str, list[tuple[str, float]]] = {"code": [], "other": [], "foreign": [], "feed": []}
 
