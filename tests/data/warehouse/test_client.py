@@ -95,6 +95,7 @@ def test_what_the_warehouse_refuses_is_a_warehouse_error_with_its_code(warehouse
         (lambda: warehouse.command("SELECT nope"), "UNKNOWN_IDENTIFIER"),
         (lambda: warehouse.insert("nowhere", rows(1)), "UNKNOWN_TABLE"),
         (lambda: warehouse.insert("t", rows(1).rename_columns(["id", "at", "w"])), "NO_SUCH_COLUMN_IN_TABLE"),
+        (lambda: warehouse.query("SELECT groupArray(number) FROM numbers(1000000000)"), "MEMORY_LIMIT_EXCEEDED"),
         (lambda: list(warehouse.stream("SELECT throwIf(number = 3e6) FROM numbers(4000000)")), "FUNCTION_THROW_IF"),
     ):
         with pytest.raises(WarehouseError, match=name) as caught:

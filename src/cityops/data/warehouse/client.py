@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +14,16 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 import pyarrow as pa
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, StreamFailureError
 from clickhouse_connect.driver.httputil import get_pool_manager
 
 from cityops.data.warehouse.errors import (
+    MEMORY_LIMIT_EXCEEDED,
     NETWORK_ERROR,
     NOT_ENOUGH_SPACE,
     SHUTDOWN_CALLED,
     SOCKET_TIMEOUT,
+    TOO_MANY_PARTS,
     TOO_MANY_SIMULTANEOUS_QUERIES,
 )
 
@@ -28,8 +31,10 @@ T = TypeVar("T")
 Parameters = Mapping[str, object]
 
 _FULL_MARKS = ("No space left on device", "errno: 28,", "NOT_ENOUGH_SPACE")
-_UNAVAILABLE = {SHUTDOWN_CALLED, TOO_MANY_SIMULTANEOUS_QUERIES, NETWORK_ERROR, SOCKET_TIMEOUT}
+_UNAVAILABLE = {SHUTDOWN_CALLED, TOO_MANY_SIMULTANEOUS_QUERIES, TOO_MANY_PARTS, NETWORK_ERROR, SOCKET_TIMEOUT}
+_OWN_LIMIT = "Query memory limit"  # what a statement itself may take; the others are shared and pass
 _CONNECTIONS = 16
+logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # what it warns of it also raises
 # One block an insert, so that one token stands for all of it, in the table and in the views it feeds.
 _ONE_BLOCK = {
     "async_insert": "0",
@@ -232,7 +237,9 @@ def _typed() -> Iterator[None]:
         text = str(error)
         if code == NOT_ENOUGH_SPACE or any(mark in text for mark in _FULL_MARKS):
             raise WarehouseFull(text, code, name) from error
-        if code in _UNAVAILABLE or code == 0:
+        broke_off = code == 0 and isinstance(error, OperationalError | StreamFailureError)
+        crowded = code == MEMORY_LIMIT_EXCEEDED and _OWN_LIMIT not in text
+        if broke_off or crowded or code in _UNAVAILABLE:
             raise WarehouseUnavailable(text, code, name) from error
         raise WarehouseError(text, code, name) from error
     except (OSError, pa.ArrowInvalid) as error:
