@@ -108,7 +108,7 @@ class DataLink:
         self._rows: dict[str, Rate] = {}
         self._row_counts: dict[str, int] = {}
         self._newest: dict[str, float] = {}
-        self._counters: dict[str, Rate] = {}
+        self._counters: dict[str, dict[int, Rate]] = {}
         self._push = Rate()
 
     def received(self, table: LiveTable, change: Change, now: float) -> None:
@@ -128,10 +128,10 @@ class DataLink:
                 self._delays.add(now * 1000 - arrived, now)
                 self._device_delays.add(now * 1000 - observed, now)
 
-    def telemetry(self, role: str, counters: Mapping[str, float], now: float) -> None:
-        """Take the counters that `role` publishes each second."""
+    def telemetry(self, role: str, pid: int, counters: Mapping[str, float], now: float) -> None:
+        """Take the counters that process `pid` of `role` publishes each second."""
         for name, value in counters.items():
-            self._counters.setdefault(f"{role}.{name}", Rate()).read(value, now)
+            self._counters.setdefault(f"{role}.{name}", {}).setdefault(pid, Rate()).read(value, now)
 
     def state(self, sent_bytes: int, clients: int, now: float) -> LinkState:
         """Return the link's state; `sent_bytes` is what the feed has sent to its `clients` in all."""
@@ -158,5 +158,8 @@ class DataLink:
         )
 
     def _rate(self, counter: str, now: float) -> float | None:
-        rate = self._counters.get(counter)
-        return rate.per_second(now) if rate else None
+        """Return the sum over the processes that still speak, None when none does."""
+        rates = [
+            each for rate in self._counters.get(counter, {}).values() if (each := rate.per_second(now)) is not None
+        ]
+        return round(sum(rates), 1) if rates else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -22,12 +23,15 @@ from cityops.technology.geo.basemap import Basemap, BasemapError
 from cityops.technology.telemetry import SUBJECT, Log
 
 log = Log(__name__)
+REMEMBER_AT_S: Final = (0.0, 5.0, 10.0)
 REMEMBER_EVERY_S: Final = 60.0
+"""Pauses before history is asked for: soon again after the start, once live rows have told what there is."""
 RETRY_S: Final = 2.0
 
 
 class _Telemetry(msgspec.Struct):
     role: str
+    pid: int
     counters: dict[str, float]
 
 
@@ -91,16 +95,20 @@ class Engines:
 
     async def _remember(self) -> None:
         """Bring each minute what the live parts want to know of the past."""
-        while True:
-            try:
-                await self._history()
-            except WarehouseError as error:
-                self.screen.checks["warehouse"] = Check(False, f"{self.settings.warehouse_url} gave no answer")
-                log.warning("history waits for the warehouse", error=str(error)[:500])
+        for pause in chain(REMEMBER_AT_S, repeat(REMEMBER_EVERY_S)):
+            await asyncio.sleep(pause)
+            while not await self._answered():  # noqa: ASYNC110  # there is no event for a warehouse coming back
                 await asyncio.sleep(RETRY_S)
-            else:
-                self.screen.checks["warehouse"] = Check(True)
-                await asyncio.sleep(REMEMBER_EVERY_S)
+
+    async def _answered(self) -> bool:
+        try:
+            await self._history()
+        except WarehouseError as error:
+            self.screen.checks["warehouse"] = Check(False, f"{self.settings.warehouse_url} gave no answer")
+            log.warning("history waits for the warehouse", error=str(error)[:500])
+            return False
+        self.screen.checks["warehouse"] = Check(True)
+        return True
 
     async def _history(self) -> None:
         now = self.screen.feed.now()
@@ -116,7 +124,7 @@ class Engines:
         except msgspec.MsgspecError as error:
             log.warning("telemetry cannot be read", subject=message.subject, error=str(error))
             return
-        self.screen.link.telemetry(said.role, said.counters, self.screen.feed.now())
+        self.screen.link.telemetry(said.role, said.pid, said.counters, self.screen.feed.now())
 
 
 def _open(settings: Settings) -> Basemap:

@@ -105,6 +105,7 @@ class Feed:
         self.clients: set[Subscription] = set()
         self.closed = False
         self.after_tick: list[Callable[[str, float], None]] = []
+        self._snapshots: dict[str, Event] = {}
 
     def add(self, name: str, source: Source, *, every: float, whole: bool = False) -> None:
         """Publish `source` as topic `name`, at most once in `every` seconds. Raises ValueError for a name taken."""
@@ -122,6 +123,7 @@ class Feed:
     def tick(self, at: float) -> None:
         """Publish the changes of all topics that are due at `at` (monotonic s)."""
         now = self.now()
+        self._snapshots.clear()
         for topic in self.topics.values():
             if topic.due > at:
                 continue
@@ -150,22 +152,23 @@ class Feed:
         self.clients.add(subscription)
         return subscription
 
-    def catch_up(self, topics: Iterable[str], seq: int | None) -> list[bytes]:
-        """Return the texts that bring a client that has seen everything to `seq` (None: nothing) up to date.
+    def catch_up(self, topics: Iterable[str], seq: int | None) -> list[Event]:
+        """Return what brings a client that has seen everything to `seq` (None: nothing) up to date.
 
         Only the last piece carries an id: a client cut off in the middle begins again where it began before.
         """
-        now = self.now()
         missed: list[Event] = []
-        texts: list[bytes] = []
+        pieces: list[Event] = []
         for name in sorted(topics):
             events = None if seq is None else self.topics[name].since(seq)
-            if events is None:
-                texts += self._snapshot(self.topics[name], now)
-            else:
+            if events is not None:
                 missed += events
-        texts += [event.raw.partition(b"\n")[2] for event in sorted(missed, key=lambda event: event.seq)]
-        return [*texts, b"id: %s-%d\n\n" % (self.epoch.encode(), self.seq)]
+            elif (snapshot := self._snapshot(self.topics[name])) is not None:
+                pieces.append(snapshot)
+        pieces += [
+            Event(event.seq, event.raw.partition(b"\n")[2]) for event in sorted(missed, key=lambda event: event.seq)
+        ]
+        return [*pieces, Event(self.seq, b"id: %s-%d\n\n" % (self.epoch.encode(), self.seq))]
 
     def state(self, name: str) -> bytes | None:
         """Return the whole state of topic `name` as JSON, None while there is none. Raises UnknownTopicError."""
@@ -194,9 +197,15 @@ class Feed:
             if topic.name in client.topics:
                 client.offer(event)
 
-    def _snapshot(self, topic: Topic, now: float) -> list[bytes]:
-        state = topic.source.snapshot(now)
-        return [] if state is None else [text(topic.name, body(state, now, full=True))]
+    def _snapshot(self, topic: Topic) -> Event | None:
+        """Return the topic's state as an event, made once between two ticks however many clients come."""
+        if topic.name not in self._snapshots:
+            now = self.now()
+            state = topic.source.snapshot(now)
+            if state is None:
+                return None
+            self._snapshots[topic.name] = Event(self.seq, text(topic.name, body(state, now, full=True)))
+        return self._snapshots[topic.name]
 
     def _resumed(self, last_event_id: str) -> int | None:
         epoch, _, seq = last_event_id.rpartition("-")
@@ -214,16 +223,15 @@ class Subscription:
         self.gzip = gzip
         self.wake = asyncio.Event()
         self.dropped = 0
-        self._texts: list[bytes] = []
         self._events: list[Event] = []
         self._bytes = 0
         self._lost = False
         self._crc = 0
         self._length = 0
 
-    def begin(self, texts: list[bytes]) -> None:
-        """Put `texts` before any event."""
-        self._texts = [b"retry: 1000\n\n", *texts]
+    def begin(self, events: list[Event]) -> None:
+        """Put `events` first."""
+        self._events = [Event(0, b"retry: 1000\n\n"), *events]
         self.wake.set()
 
     def offer(self, event: Event) -> None:
@@ -244,16 +252,15 @@ class Subscription:
         try:
             await asyncio.wait_for(self.wake.wait(), heartbeat)
         except TimeoutError:
-            return self._sent([b": still here\n\n"], [])
+            return self._sent([Event(0, b": still here\n\n")])
         self.wake.clear()
         if self.feed.closed or self not in self.feed.clients:
             return None
         if self._lost:
             self._lost = False
-            self._texts = self.feed.catch_up(self.topics, None)
-        texts, self._texts = self._texts, []
+            self._events = self.feed.catch_up(self.topics, None)
         events, self._events, self._bytes = self._events, [], 0
-        return self._sent(texts, events)
+        return self._sent(events)
 
     def leave(self) -> None:
         """Leave the feed: nothing more is queued, and `read` returns None."""
@@ -266,17 +273,13 @@ class Subscription:
             return b""
         return b"\x03\x00" + self._crc.to_bytes(4, "little") + (self._length & 0xFFFFFFFF).to_bytes(4, "little")
 
-    def _sent(self, texts: list[bytes], events: list[Event]) -> bytes:
-        raw = [*texts, *(event.raw for event in events)]
+    def _sent(self, events: list[Event]) -> bytes:
+        sent = b"".join(event.raw for event in events)
         if self.gzip:
-            pieces = [*map(pack, texts), *(event.packed for event in events)]
-            if not self._length:
-                pieces.insert(0, GZIP_HEADER)
-            for piece in raw:
-                self._crc = zlib.crc32(piece, self._crc)
-                self._length += len(piece)
-            raw = pieces
-        sent = b"".join(raw)
+            opening = b"" if self._length else GZIP_HEADER
+            self._crc = zlib.crc32(sent, self._crc)
+            self._length += len(sent)
+            sent = opening + b"".join(event.packed for event in events)
         self.feed.sent_bytes += len(sent)
         return sent
 

@@ -26,6 +26,8 @@ Floats = npt.NDArray[np.float64]
 CONGESTION_TPI: Final = Reference(4.0, Text("轻度拥堵", "Congestion"))
 """From 4 up the network counts as congested (DB11/T 785-2011)."""
 ROADS_SHOWN: Final = 12
+AHEAD_MINUTES: Final = 5
+"""Yesterday is asked for a little ahead, so that the baseline never lags behind the clock."""
 LATE_MINUTES: Final = 3
 """The newest minutes are asked for again: rows arrive a little after their minute."""
 
@@ -50,6 +52,7 @@ class TrafficLive(Live):
         self._roads: list[CongestedRoad] = []
         self._assessed_at = 0.0
         self._index: dict[int, float] = {}
+        self._asked: dict[int, int] = {}
         self._hours: list[tuple[int, float]] = []
         self._tpi = float("nan")
 
@@ -66,13 +69,13 @@ class TrafficLive(Live):
     async def remember(self, warehouse: Questions, now: float) -> None:
         """Bring the index of the last hour, of the same hour yesterday, and the last day's volume."""
         this_minute = int(now * 1000) // MINUTE_MS * MINUTE_MS
-        for start in (this_minute - HOUR_MS, this_minute - DAY_MS - HOUR_MS):
-            known = [minute for minute in self._index if start <= minute < start + HOUR_MS]
-            since = max(known, default=start) - LATE_MINUTES * MINUTE_MS if known else start
-            # Yesterday's hour is asked for a little ahead, so that the baseline never lags behind the clock.
-            until = this_minute if start == this_minute - HOUR_MS else start + HOUR_MS + 5 * MINUTE_MS
+        for back, ahead in ((0, 0), (DAY_MS, AHEAD_MINUTES * MINUTE_MS)):
+            until = this_minute - back + ahead
+            since = max(until - ahead - HOUR_MS, self._asked.get(back, 0) - LATE_MINUTES * MINUTE_MS)
             answer = await ask_minutes(warehouse, since, until)
             self._index |= minutes(answer, self._detectors, self._network)
+            if len(self._detectors):  # before they are known an answer means nothing
+                self._asked[back] = until
         self._index = {m: tpi for m, tpi in self._index.items() if m >= this_minute - DAY_MS - 2 * HOUR_MS}
         this_hour = this_minute // HOUR_MS * HOUR_MS
         self._hours = await ask_hours(warehouse, this_hour - 23 * HOUR_MS, this_hour + HOUR_MS)
