@@ -115,12 +115,22 @@ async def test_it_serves_at_once_though_no_engine_answers(tmp_path):
         }
         clock = await first(events(client, "clock"), lambda topic, data: topic == "clock")
         assert clock[2]["mode"] == "live"
+
+
+async def test_units_are_shown_before_there_is_a_city_and_roads_once_there_is(platform, tmp_path):
+    settings = replace(platform.settings, data_dir=tmp_path, ioc_port=free_port())
+    bus = await nats.connect(settings.nats_url)
+    async with (
+        serving(settings) as client,
+        telling(bus, "UnitPosition", FIRE_ENGINE),
+        telling(bus, "TrafficFlowObserved", JAM),
+    ):
+        stream = events(client, "units,traffic.links")
+        await first(stream, lambda topic, data: topic == "units" and any(row[0] == "fire-1" for row in data["set"]))
         small_city(settings.city_dir)
-        await until_async(lambda: _has_city(client))
-
-
-async def _has_city(client: httpx.AsyncClient) -> bool:
-    return (await health(client))["city"]
+        await first(stream, is_jammed)
+        await stream.aclose()
+    await bus.close()
 
 
 @asynccontextmanager

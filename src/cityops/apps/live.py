@@ -46,9 +46,19 @@ class Live:
     first_kpi: ClassVar[int] = 100
     """Where this app's key numbers stand among those of others."""
 
-    def __init__(self, city: Basemap, contracts: Mapping[str, Contract]) -> None:
-        self.city = city
+    needs_city: ClassVar[bool] = True
+    """Whether this part can only begin once there is a city."""
+
+    def __init__(self, city: Basemap | None, contracts: Mapping[str, Contract]) -> None:
+        self._city = city
         self.contracts = contracts
+
+    @property
+    def city(self) -> Basemap:
+        """The city. Raises LookupError in a part that was begun without one."""
+        if self._city is None:
+            raise LookupError(f"{type(self).__name__} was begun without a city")
+        return self._city
 
     def receive(self, table: LiveTable, change: Change) -> None:
         """Take the live table of a contract the app reads, in which the rows of `change` are new."""

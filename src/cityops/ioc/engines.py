@@ -51,12 +51,11 @@ class Engines:
         }
 
     async def run(self) -> None:
-        """Once the city is there: follow the live rows, and ask the warehouse for history."""
+        """Follow the live rows, ask the warehouse for history, and open the city when it is there."""
         async with asyncio.TaskGroup() as tasks:
-            connecting = tasks.create_task(self._connect())
-            await self._await_city()
+            tasks.create_task(self._await_city())
             tasks.create_task(self._remember())
-            client = await connecting
+            client = await self._connect()
             tasks.create_task(self._watch(client))
             following = LiveFeed(client, self.warehouse, self.screen.reads, self.screen.receive)
             tasks.create_task(following.run())

@@ -21,6 +21,7 @@ TICK_S = 0.1
 RING_BYTES = 512 * 1024
 CLIENT_BYTES = 256 * 1024
 MAX_CLIENTS = 1000
+HEARTBEAT_S = 5.0
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -247,7 +248,7 @@ class Subscription:
             self.dropped += 1
         self.wake.set()
 
-    async def read(self, heartbeat: float = 15.0) -> bytes | None:
+    async def read(self, heartbeat: float = HEARTBEAT_S) -> bytes | None:
         """Return the next bytes to send, a heartbeat after `heartbeat` seconds of silence, None when it is over."""
         try:
             await asyncio.wait_for(self.wake.wait(), heartbeat)

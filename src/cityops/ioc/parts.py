@@ -44,11 +44,12 @@ class Part:
     live: Live | None = None
     failing: set[str] = field(default_factory=set)
 
-    def begin(self, city: Basemap, contracts: Mapping[str, Contract]) -> None:
-        """Make the live part for `city`; one that cannot be made is logged and shows nothing."""
+    def begin(self, city: Basemap | None, contracts: Mapping[str, Contract]) -> None:
+        """Make the live part for `city`, or without one if it can; what cannot be made is logged and shows nothing."""
         try:
             kind = self.app.live_class()
-            self.live = None if kind is None else kind(city, contracts)
+            if kind is not None and (city is not None or not kind.needs_city):
+                self.live = kind(city, contracts)
         except Exception:
             log.exception("an app's live part did not start", app=self.app.name)
 

@@ -49,8 +49,9 @@ class Platform(Live):
     """Units and alerts."""
 
     first_kpi = 200
+    needs_city = False
 
-    def __init__(self, city: Basemap, contracts: Mapping[str, Contract]) -> None:
+    def __init__(self, city: Basemap | None, contracts: Mapping[str, Contract]) -> None:
         super().__init__(city, contracts)
         self._fleet = Fleet(contracts["UnitPosition"].freshness.total_seconds())
         self._board = AlertBoard(city)

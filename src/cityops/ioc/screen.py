@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import shapely
 
 from cityops.apps.live import MapImage
@@ -24,7 +25,6 @@ from cityops.ioc.shapes import (
     DistrictInfo,
     Health,
     LayerInfo,
-    Mode,
     PanelInfo,
     TickerEvent,
 )
@@ -53,24 +53,25 @@ class Constant:
 class Screen:
     """What all clients of one IOC process share."""
 
-    def __init__(self, clock: Clock, contracts: Contracts, apps: Sequence[App], mode: Mode = "live") -> None:
+    def __init__(self, clock: Clock, contracts: Contracts, apps: Sequence[App]) -> None:
         """Make the feed of `apps`; it says what it can before the city and the engines are there."""
         self.clock = clock
         self.contracts = contracts
         self.apps = apps
-        self.mode: Mode = mode
         self.city: Basemap | None = None
         self.parts = [Part(app) for app in apps]
+        for part in self.parts:
+            part.begin(None, contracts)
+        self._tables: dict[str, LiveTable] = {}
         self.link = DataLink(clock.epoch_ms())
         self.feed = Feed(clock)
         self.checks: dict[str, Check] = {}
         self._started = time.monotonic()
-        if mode == "live":
-            self._publish()
+        self._publish()
 
     def _publish(self) -> None:
         feed = self.feed
-        feed.add("clock", Constant(ClockEvent(self.mode)), every=1.0, whole=True)
+        feed.add("clock", Constant(ClockEvent("live")), every=1.0, whole=True)
         feed.add("ticker", Ticker(self.parts), every=1.0, whole=True)
         for part in self.parts:
             for topic in part.app.topics:
@@ -90,14 +91,22 @@ class Screen:
     snapshot = changes
 
     def open_city(self, city: Basemap) -> None:
-        """Begin the live parts on `city`."""
+        """Begin the live parts anew on `city` and hand them all that is known."""
         self.city = city
         for part in self.parts:
             part.begin(city, self.contracts)
+        for table in self._tables.values():
+            rows = np.arange(len(table))
+            every = np.ones(len(table), np.bool_)
+            self._hand_on(table, Change(rows, every, every))
 
     def receive(self, table: LiveTable, change: Change) -> None:
         """Hand what is new of a contract to every part that reads it."""
+        self._tables[table.contract.name] = table
         self.link.received(table, change, self.feed.now())
+        self._hand_on(table, change)
+
+    def _hand_on(self, table: LiveTable, change: Change) -> None:
         for part in self.parts:
             if table.contract.name in part.app.reads:
                 part.receive(table, change)
@@ -164,7 +173,7 @@ class Screen:
         return Health(
             status="ok" if all(check.ok for check in checks.values()) else "degraded",
             version=version,
-            mode=self.mode,
+            mode="live",
             uptime_s=round(time.monotonic() - self._started, 1),
             clients=len(self.feed.clients),
             checks=checks,

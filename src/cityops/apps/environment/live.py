@@ -43,8 +43,9 @@ class EnvironmentLive(Live):
 
     first_kpi = 100
 
-    def __init__(self, city: Basemap, contracts: Mapping[str, Contract]) -> None:
+    def __init__(self, city: Basemap | None, contracts: Mapping[str, Contract]) -> None:
         super().__init__(city, contracts)
+        city = self.city
         self._fresh_s = contracts["AirQualityObserved"].freshness.total_seconds()
         self._stations = Stations(city)
         self._quality: dict[str, AirQuality] = {}

@@ -37,8 +37,9 @@ class TrafficLive(Live):
 
     first_kpi = 0
 
-    def __init__(self, city: Basemap, contracts: Mapping[str, Contract]) -> None:
+    def __init__(self, city: Basemap | None, contracts: Mapping[str, Contract]) -> None:
         super().__init__(city, contracts)
+        city = self.city
         links = city.links
         self._network = Network(links["free_speed_kmh"].to_numpy(), links["length_m"].to_numpy())
         self._fresh_s = contracts["TrafficFlowObserved"].freshness.total_seconds()

@@ -43,7 +43,8 @@ AlertsEvent = TypedDict("AlertsEvent", {"set": list[AlertRow], "del": list[str]}
 class AlertBoard:
     """The newest row of every alert; times are epoch seconds."""
 
-    def __init__(self, city: Basemap) -> None:
+    def __init__(self, city: Basemap | None) -> None:
+        """Make a board; without a city its alerts have no place names."""
         self._city = city
         self._rows: dict[str, AlertRow] = {}
         self._valid_to: dict[str, float] = {}
@@ -116,6 +117,8 @@ class AlertBoard:
 
     def _where(self, lon: float, lat: float) -> tuple[dict[str, str] | None, dict[str, str] | None]:
         city = self._city
+        if city is None:
+            return None, None
         district = int(city.districts_at(lon, lat)[0])
         link = int(city.nearest_links(lon, lat)[0]) if len(city.links) else -1
         return (
