@@ -14,6 +14,11 @@ _ENGINES = (
     "VersionedCollapsingMergeTree", "CoalescingMergeTree", "Memory", "Log", "TinyLog", "StripeLog", "Null", "Set",
     "Join", "Buffer", "Merge", "Dictionary", "View", "MaterializedView", "GenerateRandom", "Atomic",
 )  # fmt: skip
+# Pools of helpers, meant for large servers (up to 128 threads each).
+_POOLS = (
+    "parts_killer_pool_size", "snapshot_cleaner_pool_size", "prefetch_threadpool_pool_size",
+    "load_marks_threadpool_pool_size", "threadpool_writer_pool_size", "threadpool_local_fs_reader_pool_size",
+)  # fmt: skip
 _GRANTS = (
     "GRANT SELECT, INSERT, ALTER, CREATE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, SHOW, dictGet ON *.*",
     "GRANT KILL QUERY ON *.*",
@@ -57,7 +62,10 @@ class EngineOptions:
             "background_fetches_pool_size": 1,
             "background_schedule_pool_size": 2,
             "max_thread_pool_free_size": 8,
+            **dict.fromkeys(_POOLS, 4),
             "mlock_executable": 0,
+            # Old parts go one by one; above this number chDB would start 128 threads for them, and keep them.
+            "merge_tree": {"concurrent_part_removal_threshold": 1_000_000},
             "default_database": FILES_DATABASE,
             "access_control_improvements": {"table_engines_require_grant": "true"},
         }
