@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -294,3 +296,20 @@ async def test_a_file_that_is_no_recording_is_refused_by_name(tmp_path):
     bad.write_text('{"format": 1, "at": 0}\n{"neither": 1}\n')
     with pytest.raises(RecordingError, match=r"bad\.jsonl"):
         await run(replace(any_ports(tmp_path), replay=str(bad)))
+
+
+@pytest.mark.fault
+async def test_a_killed_log_is_waited_for_and_rows_go_on(own_platform, tmp_path):
+    settings = replace(own_platform.settings, data_dir=tmp_path / "ioc", ioc_port=free_port())
+    small_city(settings.city_dir)
+    async with serving(settings) as client:
+        await until_async(lambda: _all_there(client))
+        os.kill(own_platform.pid("nats"), signal.SIGKILL)
+        assert (await client.get("/v1/city")).status_code == 200
+        await until_async(lambda: own_platform.restarts("nats") == 1)
+        bus = await nats.connect(settings.nats_url)
+        stream = events(client, "traffic.links")
+        async with telling(bus, "TrafficFlowObserved", JAM):
+            await first(stream, is_jammed)
+        await stream.aclose()
+        await bus.close()
