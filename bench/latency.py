@@ -46,13 +46,14 @@ async def probe(running: Platform, args: argparse.Namespace) -> list[float]:
     """Return the milliseconds from publish to feed of probes sent while the load runs, inf for those never seen."""
 
     settings, seen, sent, stop = running.settings, dict[str, float](), dict[str, float](), asyncio.Event()
+    run = time.time_ns() % 10**9
     reader = asyncio.create_task(watch(running.ioc_url, seen, stop))
     device = paho.Client(CallbackAPIVersion.VERSION2, client_id="latency-probe")
     device.connect(settings.mqtt_host, settings.mqtt_port)
     device.loop_start()
     await asyncio.sleep(3)
     for turn in range(args.probes):
-        name = f"latency-{turn:05d}"
+        name = f"latency-{run}-{turn:05d}"
         row = {
             "unit_id": name,
             "observed_at": datetime.now(UTC).isoformat(),
