@@ -117,12 +117,9 @@ class Warehouse:
         settings: dict[str, Any] = dict(_ONE_BLOCK)
         if token is not None:
             settings |= {"insert_deduplication_token": token, "deduplicate_blocks_in_dependent_materialized_views": "1"}
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema) as writer:
-            writer.write_table(rows.combine_chunks())
         with _typed():
             self._connected().raw_insert(
-                table, rows.column_names, sink.getvalue().to_pybytes(), settings=settings, fmt="ArrowStream"
+                table, rows.column_names, _arrow_stream(rows), settings=settings, fmt="ArrowStream"
             )
         return int(rows.num_rows)
 
@@ -244,6 +241,18 @@ def _typed() -> Iterator[None]:
         raise WarehouseError(text, code, name) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise WarehouseUnavailable(f"the answer broke off: {error}") from error
+
+
+def _arrow_stream(rows: pa.Table) -> memoryview:
+    """Return `rows` as an Arrow stream of one batch, copied once: its size is counted first."""
+    rows = rows.combine_chunks()
+    counted = pa.MockOutputStream()
+    with pa.ipc.new_stream(counted, rows.schema) as writer:
+        writer.write_table(rows)
+    buffer = pa.allocate_buffer(counted.size())
+    with pa.FixedSizeBufferWriter(buffer) as sink, pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return memoryview(buffer)
 
 
 def _plain(values: Parameters | None) -> dict[str, Any] | None:
