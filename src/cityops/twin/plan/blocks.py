@@ -148,8 +148,8 @@ def _split(block: Polygon, ends: Floats) -> tuple[Polygon, Polygon] | None:
         return None
     ring = block.exterior
     points = shapely.get_coordinates(ring)[:-1]
-    along = np.array([ring.project(shapely.Point(p)) for p in points])
-    s, e = (ring.project(shapely.Point(p)) for p in ends)
+    along = shapely.line_locate_point(ring, shapely.points(points))
+    s, e = shapely.line_locate_point(ring, shapely.points(ends))
     start, end = (ends[0], ends[1]) if s <= e else (ends[1], ends[0])
     s, e = min(s, e), max(s, e)
     between = (along > s + 0.1) & (along < e - 0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -65,6 +66,7 @@ PATTERNS: dict[str, tuple[tuple[float, Pattern], ...]] = {
 
 def build_up(
     blocks: Blocks,
+    plots: Geometries,
     kept_free: Geometries,
     lanes: Sequence[LineString],
     centre: Floats,
@@ -73,9 +75,8 @@ def build_up(
 ) -> tuple[Buildings, np.ndarray]:
     """Return the city's buildings and for each the row of its block, -1 for those of village lanes.
 
-    Nothing stands within the geometries `kept_free` (carriageways with their verges, water, hills).
+    On blocks they stand within `plots`; along village lanes clear of the geometries `kept_free`.
     """
-    plots = plots_of(blocks, kept_free)
     boxes: list[Floats] = []
     height: list[Floats] = []
     use: list[str] = []
@@ -126,16 +127,19 @@ def _fitted(corners: Floats, plots: Geometries) -> tuple[Geometries, Bools]:
 
 def plots_of(blocks: Blocks, kept_free: Geometries) -> Geometries:
     """Return what of each block may be built on: 8 m in from its streets' middles and clear of what is kept free."""
-    plots = np.asarray(shapely.buffer(blocks.ground, -8.0, join_style="mitre"), object)
-    tree = shapely.STRtree(kept_free)
-    row, found = tree.query(plots, predicate="intersects")
+    return plots_less(np.asarray(shapely.buffer(blocks.ground, -8.0, join_style="mitre"), object), kept_free)
+
+
+def plots_less(plots: Geometries, taken: Geometries) -> Geometries:
+    """Return the plots without the ground of `taken`."""
+    left = plots.copy()
+    row, found = shapely.STRtree(taken).query(plots, predicate="intersects")
     order = np.argsort(row, kind="stable")
     row, found = row[order], found[order]
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(row)], strict=True):
-        taken = shapely.union_all(kept_free[found[start:end]])
-        plots[row[start]] = plots[row[start]].difference(taken)
-    return plots
+    starts = [*np.flatnonzero(np.diff(row, prepend=-1)), len(row)]
+    for start, end in pairwise(starts):
+        left[row[start]] = left[row[start]].difference(shapely.union_all(taken[found[start:end]]))
+    return left
 
 
 def _rows(plot: shapely.Geometry, pattern: Pattern, distance: float, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -292,7 +292,8 @@ def pitches(blocks: Blocks, plots: Geometries) -> Geometries:
 def _track(plot: shapely.Geometry) -> shapely.Polygon | None:
     if plot.is_empty:
         return None
-    corners = shapely.get_coordinates(shapely.minimum_rotated_rectangle(plot))[:4]
+    frame = shapely.orient_polygons(shapely.minimum_rotated_rectangle(plot))  # anticlockwise: left is inside
+    corners = shapely.get_coordinates(frame)[:4]
     sides = np.roll(corners, -1, 0) - corners
     span = np.hypot(*sides.T)
     for scale in (1.0, 0.8, 0.62, 0.5):
@@ -303,6 +304,6 @@ def _track(plot: shapely.Geometry) -> shapely.Polygon | None:
             middle = corners[n] + sides[n] / 2 + v * (wide / 2 + 6)
             core = shapely.LineString([middle - u * (long - wide) / 2, middle + u * (long - wide) / 2])
             track = core.buffer(wide / 2, quad_segs=6)
-            if plot.contains(track) and track.area < 0.6 * plot.area:
+            if plot.contains(track) and track.area < 0.4 * plot.area:
                 return track
     return None

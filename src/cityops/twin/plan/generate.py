@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import shapely
 
 from cityops.technology.geo.coordinates import LocalPlane
 from cityops.twin.plan import facilities
-from cityops.twin.plan.buildings import build_up, plots_of
+from cityops.twin.plan.buildings import build_up, plots_less, plots_of
 from cityops.twin.plan.model import Area, CityPlan, District, Geometries, Links, Name, Nodes
 from cityops.twin.plan.names import HILLS, ISLAND, LAKES, PARKS, RIVER, TRIBUTARY, NamePool, romanised
 from cityops.twin.plan.naming import bridges, name_links
@@ -71,15 +70,18 @@ def generate(population: int, seed: int) -> CityPlan:
     nodes = Nodes(net.xy[:, 0], net.xy[:, 1], net.signal)
     blocks = _blocks(net, land, grounds, population, rng)
     kept_free = _kept_free(links, land)
-    tracks = facilities.pitches(blocks, plots_of(blocks, kept_free))
+    plots = plots_of(blocks, kept_free)
+    tracks = facilities.pitches(blocks, plots)
+    lawns = plots[blocks.of("park")]
     heart = np.array(centre(land).coords[0])
-    buildings, block_of = build_up(blocks, np.concatenate([kept_free, tracks]), frame.lanes, heart, land.radius, rng)
+    built = plots_less(plots, tracks)
+    buildings, block_of = build_up(blocks, built, kept_free, frame.lanes, heart, land.radius, rng)
     zones, people = settle(buildings, block_of, blocks, net, links, population, grounds)
     districts = [
         District(f"{DIVISION[:4]}{d.code:02d}", d.name, ground, int(n))
         for d, ground, n in zip(DISTRICTS, grounds, people, strict=True)
     ]
-    green = _green(land, blocks, net, tracks, kept_free)
+    green = _green(land, lawns, net, tracks)
     register = facilities.Register(CITY, districts)
     facilities.public_services(register, blocks, facilities.Streets(links, names), population, rng)
     facilities.parks(register, green)
@@ -146,16 +148,13 @@ def _water(land: Terrain) -> list[Area]:
     return areas
 
 
-def _green(land: Terrain, blocks: Blocks, net: Network, tracks: Geometries, kept_free: Geometries) -> list[Area]:
+def _green(land: Terrain, lawns: Geometries, net: Network, tracks: Geometries) -> list[Area]:
     areas = [
         Area("forest", Name(zh, romanised(zh[:-1]) + " Hill"), hill)
         for zh, hill in zip(HILLS, land.hills, strict=False)
     ]
     areas.append(Area("park", ISLAND, land.island))
-    rows = blocks.of("park")
-    rows = rows[np.argsort(-shapely.area(blocks.ground[rows]))]
-    lawns = plots_of(replace(blocks, ground=blocks.ground[rows]), kept_free)
-    for n, lawn in enumerate(lawns):
+    for n, lawn in enumerate(lawns[np.argsort(-shapely.area(lawns))]):
         if not lawn.is_empty:
             zh = PARKS[n] + "公园" if n < len(PARKS) else ""
             areas.append(Area("park", Name(zh, romanised(PARKS[n]) + " Park" if zh else ""), lawn.buffer(-4).buffer(4)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,15 +60,15 @@ class _Naming:
 
     def _parts(self, owner: int, spec: Street, at: Floats, bank: int) -> tuple[str, str, str]:
         """Return stem, side and kind of street."""
-        known: dict[str, tuple[str, str, str]] = {
-            "ring": ("环城", _compass(at), "路"),
-            "expressway": self._ring(spec.key, at),
-            "frontage": self._ring(spec.key, at),
-            "quay": ("清河", "北" if bank == 0 else "南", "路") if spec.key else (_QUAYS[bank], "", "大道"),
-            "shore": ("环" + LAKES[spec.key % len(LAKES)], "", "路"),
-        }
-        if spec.kind in known:
-            return known[spec.kind]
+        match spec.kind:
+            case "ring":
+                return "环城", _compass(at), "路"
+            case "expressway" | "frontage":
+                return self._ring(spec.key, at)
+            case "quay":
+                return ("清河", "北" if bank == 0 else "南", "路") if spec.key else (_QUAYS[bank], "", "大道")
+            case "shore":
+                return "环" + LAKES[spec.key % len(LAKES)], "", "路"
         stem, generic = self._stem(owner, spec)
         return stem, self._side(owner, spec, generic, at), generic
 
@@ -106,7 +107,7 @@ class _Naming:
 
 
 def _compass(at: Floats) -> str:
-    return "东北西南"[int(np.round(np.arctan2(at[1], at[0]) / (np.pi / 2))) % 4]
+    return "东北西南"[round(math.atan2(at[1], at[0]) / (math.pi / 2)) % 4]
 
 
 def heading(line: shapely.LineString) -> Name:

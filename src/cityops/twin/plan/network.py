@@ -18,7 +18,7 @@ from cityops.twin.plan.expressways import Air, interchanges, landings, raise_exp
 from cityops.twin.plan.model import Bools, Floats, Geometries, Ints, Strings
 from cityops.twin.plan.skeleton import Skeleton
 from cityops.twin.plan.terrain import Terrain
-from cityops.twin.plan.web import Web, contract, largest_component, prune, weave
+from cityops.twin.plan.web import Web, knit, largest_component, prune, reach_on, weave
 from cityops.twin.plan.zoning import Zoning
 
 SPEED_KMH = {
@@ -67,9 +67,10 @@ def build_network(land: Terrain, frame: Skeleton, zoning: Zoning, rng: np.random
     streets = list(frame.draft.streets)
     limits = land.limits.boundary.buffer(25.0)
     corridor = frame.corridor
-    web = weave(frame.draft.lines, frame.draft.owners, _ranks(streets))
-    web = prune(web, limits, 60.0)
-    web = contract(web, 1.3 * SHORTEST, _ranks(streets))
+    web = prune(weave(frame.draft.lines, frame.draft.owners, _ranks(streets)), limits, 60.0)
+    blocked = shapely.union_all([land.water.buffer(20.0), *land.hills, corridor.buffer(-5.0)])
+    web = reach_on(web, blocked, limits, 450.0)
+    web = knit(list(web.line), web.owner.tolist(), _ranks(streets), 1.3 * SHORTEST)
     web = prune(web, limits)
     faces = _faces(web, land)
     styles = zoning.styles(faces, corridor)
@@ -94,8 +95,7 @@ def build_network(land: Terrain, frame: Skeleton, zoning: Zoning, rng: np.random
         lines, owners, streets, [p for way in rings for p in landings(way, joints[way.owner])]
     )
     ranks = _ranks(streets)
-    web = contract(prune(weave(lines, owners, ranks), None, SHORTEST), SHORTEST, ranks)
-    web = prune(web, None, SHORTEST)
+    web = prune(knit(lines, owners, ranks, SHORTEST), None, SHORTEST)
     air = Air(web.xy)
     frontage = _nodes_of(web, streets, "frontage")
     ways = [(way, streets[way.owner].highway, joints.get(way.owner, [])) for way in frame.expressways]

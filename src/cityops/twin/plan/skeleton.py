@@ -96,7 +96,7 @@ def _expressway(draft: Draft, number: int, ring: LineString, rings: int) -> Expr
 def _frontage(draft: Draft, way: Expressway, dry: shapely.Geometry) -> None:
     owner = draft.street(Street("frontage", "tertiary", 0, key=draft.streets[way.owner].key))
     for side in (FRONTAGE_OFFSET, -FRONTAGE_OFFSET):
-        line = shapely.simplify(shapely.offset_curve(way.line, side), 0.5)
+        line = LineString(shapely.simplify(Polygon(way.line).buffer(side).exterior, 0.5).coords)
         for part in shapely.get_parts(line.difference(dry)):
             draft.put(part, owner)
 

@@ -60,7 +60,6 @@ NETCONVERT = (
     "--tls.left-green.time=12",
     "--tls.min-dur=8",
     "--tls.max-dur=45",
-    "--tls.ignore-internal-junction-jam=true",
     "--precision=2",
     "--no-warnings=true",
 )
@@ -130,8 +129,10 @@ def _nodes(plan: CityPlan) -> Iterator[str]:
     proj = quoteattr(plan.plane.proj)
     yield f'<location netOffset="0.00,0.00" convBoundary="{box}" origBoundary="{origin}" projParameter={proj}/>\n'
     nodes = plan.nodes
-    for node, x, y, signal in zip(nodes.ids, nodes.x, nodes.y, nodes.signal, strict=True):
-        kind = "traffic_light_right_on_red" if signal else "priority"  # turning right on red is the rule in China
+    arms = np.bincount(plan.links.to_node, minlength=len(nodes))
+    for node, x, y, signal, count in zip(nodes.ids, nodes.x, nodes.y, nodes.signal, arms, strict=True):
+        # turning right on red is the rule in China; netconvert's programs for it deadlock where five arms meet
+        kind = "priority" if not signal else "traffic_light" if count > 4 else "traffic_light_right_on_red"
         yield f'<node id="{node}" x="{x:.2f}" y="{y:.2f}" type="{kind}"/>\n'
 
 

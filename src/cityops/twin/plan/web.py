@@ -11,7 +11,9 @@ import numpy.typing as npt
 import shapely
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from shapely.ops import substring
 
+from cityops.twin.plan.curves import rotate
 from cityops.twin.plan.model import Bools, Floats, Geometries, Ints
 
 GRID = 0.05
@@ -81,6 +83,42 @@ def prune(web: Web, fixed: shapely.Geometry | None, shortest: float = np.inf) ->
     return web
 
 
+def reach_on(web: Web, barrier: shapely.Geometry, fixed: shapely.Geometry, reach: float) -> Web:
+    """Return the web with its dead ends led on, straight or up to 50 degrees aside, to the next street within `reach`.
+
+    Ends in `fixed` stay ends, and nothing is led through `barrier`. The result is not yet cut where the new pieces end.
+    """
+    tree = shapely.STRtree(web.line)
+    lines, owners = [], []
+    for node in np.flatnonzero((web.degree == 1) & ~shapely.intersects(shapely.points(web.xy), fixed)):
+        row = int(np.flatnonzero((web.a == node) | (web.b == node))[0])
+        points = shapely.get_coordinates(web.line[row])
+        points = points if web.a[row] == node else points[::-1]
+        back = points[0] - points[min(2, len(points) - 1)]
+        for turn in np.radians([0, 15, -15, 32, -32, 50, -50]):
+            ray = shapely.LineString([points[0], points[0] + rotate(back[None], turn)[0] / np.hypot(*back) * reach])
+            hits = [n for n in tree.query(ray, predicate="intersects") if n != row]
+            if not hits:
+                continue
+            met = shapely.intersection(shapely.union_all(web.line[hits]), ray)
+            length = min(ray.project(shapely.Point(xy)) for xy in shapely.get_coordinates(met))
+            led = substring(ray, 0.0, length + 2.0)
+            if length > 1.0 and not led.intersects(barrier):
+                lines.append(led)
+                owners.append(web.owner[row])
+                break
+    ends = shapely.get_coordinates(shapely.get_point(np.asarray(lines, object), -1)).reshape(-1, 2)
+    count = len(web.xy)
+    starts = [int(np.argmin(np.hypot(*(web.xy - line.coords[0]).T))) for line in lines]
+    return Web(
+        np.vstack([web.xy, ends]),
+        np.concatenate([web.a, starts]).astype(np.int32),
+        np.concatenate([web.b, count + np.arange(len(lines))]).astype(np.int32),
+        np.concatenate([web.line, np.asarray(lines, object)]),
+        np.concatenate([web.owner, owners]).astype(np.int32),
+    )
+
+
 def contract(web: Web, shortest: float, ranks: npt.NDArray[np.int_]) -> Web:
     """Return the web with all pieces shorter than `shortest` metres drawn together into one node.
 
@@ -106,9 +144,25 @@ def contract(web: Web, shortest: float, ranks: npt.NDArray[np.int_]) -> Web:
     return _without_doubles(merged.keep(np.ones(len(merged), bool)), 1.5 * shortest, ranks)
 
 
+def knit(
+    lines: Sequence[shapely.LineString], owners: Sequence[int], ranks: npt.NDArray[np.int_], shortest: float
+) -> Web:
+    """Return the web of `lines` without pieces shorter than `shortest`.
+
+    Drawing pieces together moves lines, which may make them cross anew: cut and drawn together until nothing changes.
+    """
+    web = contract(prune(weave(lines, owners, ranks), None, shortest), shortest, ranks)
+    for _ in range(4):
+        again = weave(list(web.line), web.owner.tolist(), ranks)
+        if len(again) == len(web):
+            break
+        web = contract(prune(again, None, shortest), shortest, ranks)
+    return web
+
+
 def _ends_moved(line: shapely.LineString, start: Floats, end: Floats) -> shapely.LineString:
     points = shapely.get_coordinates(line)
-    if np.allclose(points[0], start) and np.allclose(points[-1], end):
+    if max(abs(points[0] - start).max(), abs(points[-1] - end).max()) < 1e-6:
         return line
     points[0], points[-1] = start, end
     if len(points) > 2:  # vertices close to a moved end would make the line double back

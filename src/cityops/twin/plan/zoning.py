@@ -141,7 +141,13 @@ def _in_one_piece(grounds: list[shapely.Geometry]) -> list[Polygon]:
 
 def district_of(grounds: list[Polygon], xy: Floats) -> npt.NDArray[np.int32]:
     """Return for every point the number of its district, the nearest one for points outside all."""
-    return np.asarray(shapely.STRtree(grounds).nearest(shapely.points(xy)), np.int32)
+    number = np.full(len(xy), -1, np.int32)
+    shapely.prepare(np.asarray(grounds, object))
+    for n, ground in enumerate(grounds):
+        number[shapely.contains_xy(ground, xy)] = n
+    outside = number < 0
+    number[outside] = shapely.STRtree(grounds).nearest(shapely.points(xy[outside]))
+    return number
 
 
 def centre(land: Terrain) -> Point:
