@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nats.errors import Error as NatsError
@@ -20,22 +21,34 @@ LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 15.0  # a stream may be made, or a server restored, behind our back
 # Room that must come back above the reserve before messages are taken again, so that the gate does not flap.
 HYSTERESIS_BYTES = 64_000_000
+# With so little left writes have failed, or will have before the next look.
+EXHAUSTED_BYTES = 16_000_000
 _NOTHING_MORE, _NO_LIMIT = 1, -1
 
 log = Log(__name__)
 
 
-async def guard(settings: Settings, client: Client, reserve: int | None = None) -> None:
+async def guard(
+    settings: Settings, client: Client, reserve: int | None = None, revive: Callable[[], None] = lambda: None
+) -> None:
     """Watch the disk of the data directory until cancelled; open and close the log's streams accordingly.
 
     `reserve` in bytes, by default CITYOPS_DISK_RESERVE_MB. A closed stream refuses what is published: the HTTP edge
     answers 507, the MQTT gateway gives no PUBACK and the device sends again; what was accepted stays and is read on.
+    `revive` is to start the log's server anew: once a write of it has failed for want of room, a stream takes nothing
+    more until then (NATS 2.15), however much room there is.
     """
     open_now: bool | None = None
+    exhausted = False
     since = 0.0
     while True:
         left = disk.free_reserve(settings.data_dir, reserve)
+        exhausted = exhausted or disk.free_reserve(settings.data_dir, EXHAUSTED_BYTES) < 0
         wanted = left >= (HYSTERESIS_BYTES if open_now is False else 0)
+        if wanted and exhausted:
+            log.warning("the disk was full to the brim: the log is started anew", left=left)
+            exhausted = False
+            revive()
         since += LOOK_SECONDS
         if wanted != open_now or (not wanted and since >= AGAIN_SECONDS):
             try:

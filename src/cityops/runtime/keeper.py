@@ -93,6 +93,11 @@ class Keeper:
             lines = "".join(f"\n  {line}" for line in tail(self._log.path))
             raise StartError(f"{self.role.name} did not start: {self._failure or 'it took too long'}{lines}")
 
+    def restart(self) -> None:
+        """End the role at once; it is started anew as after a crash."""
+        if self.child:
+            self.child.kill()
+
     async def stop(self) -> None:
         """End the role in order, by force after its time."""
         if self._task:

@@ -93,7 +93,8 @@ class Supervisor:
                 self._beats.hear(str(said["role"]), int(said["pid"]), bool(said["ready"]))
 
         await client.subscribe(f"{SUBJECT}.*", cb=hear)
-        self._guard = asyncio.create_task(guard(self.settings, client), name="disk guard")
+        watch = guard(self.settings, client, revive=self.keepers["nats"].restart)
+        self._guard = asyncio.create_task(watch, name="disk guard")
 
     async def _hush(self) -> None:
         if self._guard:
