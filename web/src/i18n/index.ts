@@ -25,6 +25,9 @@ export function pick(text: Text | Readonly<Record<string, string>> | null | unde
   return current.value === 'en' ? english || chinese : chinese || english
 }
 
+/** Returns exactly the current language's side: a unit may be a word in one language and nothing in the other. */
+export const unitOf = (text: Text | null | undefined): string => (current.value === 'en' ? text?.en : text?.zh) ?? ''
+
 /** Switches the language of everything on the page and remembers it on this machine. */
 export async function setLocale(next: Locale): Promise<void> {
   words.value = next === 'en' ? (await import('./en.ts')).default : zh

@@ -3,13 +3,13 @@ import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSp
 import { watch } from 'vue'
 import { alerts } from '../feed/live.ts'
 import { CHOSEN, HALO, SEVERITY } from './palette.ts'
-import { scaled, textSize } from './style.ts'
+import { scaled } from './scale.ts'
 
 export const ALERT_SOURCES: Record<string, SourceSpecification> = {
   alerts: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
 }
 
-export const ALERT_LAYERS: Layer[] = [
+export const alertLayers = (): Layer[] => [
   {
     id: 'alert-disc',
     type: 'circle',
@@ -32,7 +32,7 @@ export const ALERT_LAYERS: Layer[] = [
       'icon-allow-overlap': true,
       'text-field': ['get', 'title'],
       'text-font': ['Bold'],
-      'text-size': textSize(18),
+      'text-size': scaled(18),
       'text-anchor': 'top',
       'text-offset': [0, 1.5],
       'text-max-width': 11,

@@ -4,21 +4,22 @@ import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?url'
 import { Protocol } from 'pmtiles'
 import { watch } from 'vue'
 import type { CityInfo, LayerInfo } from '../api/types.ts'
-import { AIR_LAYERS, AIR_SOURCES, driveAir } from '../apps/environment/air.ts'
+import { AIR_SOURCES, airLayers, driveAir } from '../apps/environment/air.ts'
 import { chooseRoad, driveRoads, paintRoads, ROAD_LAYERS, roadLayers } from '../apps/traffic/roads.ts'
 import { alerts, stations, units, type Unit } from '../feed/live.ts'
 import { locale, t } from '../i18n/index.ts'
-import { ALERT_LAYERS, ALERT_SOURCES, driveAlerts } from './alerts.ts'
+import { ALERT_SOURCES, alertLayers, driveAlerts } from './alerts.ts'
 import { Beat } from './beat.ts'
 import { pictureOn } from './image.ts'
 import { CHOSEN } from './palette.ts'
-import { PLACE_LAYERS } from './places.ts'
+import { placeLayers } from './places.ts'
 import { choose, chosen, type Chosen } from './selection.ts'
 import { shown } from './shown.ts'
 import { addSprites } from './sprites.ts'
-import { baseStyle, fontFaces, scaled, UNDER_LABELS, UNDER_WATER } from './style.ts'
+import { at, scaled } from './scale.ts'
+import { baseStyle, fontFaces, UNDER_LABELS, UNDER_WATER } from './style.ts'
 import { isTraffic, Swarm } from './swarm.ts'
-import { driveUnits, UNIT_LAYERS, UNIT_SOURCES } from './units.ts'
+import { driveUnits, UNIT_SOURCES, unitLayers } from './units.ts'
 import type { CityView } from './view.ts'
 import type { Zone } from './zone.ts'
 
@@ -26,12 +27,12 @@ import type { Zone } from './zone.ts'
 const POINT_LAYERS = { alert: 'alert', unit: 'unit', air: 'air', place: 'place' } as const
 const REACH_PX = 6
 const POINTS: Record<string, readonly string[]> = {
-  units: UNIT_LAYERS.map((layer) => layer.id),
-  alerts: ALERT_LAYERS.map((layer) => layer.id),
-  air: AIR_LAYERS.map((layer) => layer.id),
+  units: ['unit', 'unit-group', 'unit-group-count'],
+  alerts: ['alert-disc', 'alert'],
+  air: ['air', 'air-name'],
 }
 const BASE: Record<string, readonly string[]> = {
-  places: PLACE_LAYERS.map((layer) => layer.id),
+  places: ['place'],
   buildings: ['building'],
   volumes: ['building-volume'],
   districts: ['district-line', 'district-name'],
@@ -86,9 +87,9 @@ class GlView implements CityView {
     map.addSource('chosen', { type: 'geojson', data: { type: 'FeatureCollection', features: [] } })
     for (const layer of roadLayers()) map.addLayer(layer, UNDER_LABELS)
     map.moveLayer('building-volume', UNDER_LABELS)
-    for (const layer of PLACE_LAYERS) map.addLayer(layer)
+    for (const layer of placeLayers()) map.addLayer(layer)
     map.addLayer(this.swarm)
-    for (const layer of [...UNIT_LAYERS, ...AIR_LAYERS]) map.addLayer(layer)
+    for (const layer of [...unitLayers(), ...airLayers()]) map.addLayer(layer)
     map.addLayer({
       id: 'chosen',
       type: 'circle',
@@ -101,10 +102,11 @@ class GlView implements CityView {
       },
     })
     map.moveLayer('district-name')
-    for (const layer of ALERT_LAYERS) map.addLayer(layer)
+    for (const layer of alertLayers()) map.addLayer(layer)
     this.follow(layers)
     map.on('click', (event) => choose(this.at(event)))
     if (chosen.value) this.show(chosen.value)
+    if (!map.loaded()) await map.once('load')
   }
 
   home(): void {
@@ -117,7 +119,6 @@ class GlView implements CityView {
 
   resize(zone: Zone): void {
     this.zone = zone
-    this.map.setGlobalStateProperty('scale', zone.scale)
     this.map.resize()
     this.home()
   }
@@ -213,7 +214,7 @@ class GlView implements CityView {
     const goal = next && (point ?? (next.lon !== undefined && next.lat !== undefined ? ([next.lon, next.lat] as const) : undefined))
     if (goal && !this.inView(goal)) {
       const { padding } = this.zone
-      this.map.easeTo({ center: [...goal] as [number, number], zoom: Math.max(this.map.getZoom(), 14), padding, duration: 600 })
+      this.map.easeTo({ center: [...goal] as [number, number], zoom: Math.max(this.map.getZoom(), at(14)), padding, duration: 600 })
     }
   }
 

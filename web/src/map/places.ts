@@ -2,31 +2,32 @@
 import type { LayerSpecification as Layer } from 'maplibre-gl'
 import { ICONS } from './icons.ts'
 import { HALO, LABEL_DIM } from './palette.ts'
-import { CITY, NAME, textSize } from './style.ts'
+import { at, scaled } from './scale.ts'
+import { CITY, NAME } from './style.ts'
 
 /** Drawn by layers of their own, or too many to be drawn at all zooms. */
 const EARLY = ['hospital', 'fire_station', 'police_station', 'government', 'station']
 const QUIET = ['detector', 'signal', 'camera']
 const OWN = ['air_station']
 
-export const PLACE_LAYERS: Layer[] = [
+export const placeLayers = (): Layer[] => [
   {
     id: 'place',
     type: 'symbol',
     source: CITY,
     'source-layer': 'place',
-    minzoom: 12.6,
+    minzoom: at(12.6),
     filter: [
       'all',
       ['!', ['in', ['get', 'kind'], ['literal', OWN]]],
-      ['>=', ['zoom'], ['match', ['get', 'kind'], EARLY, 12.6, QUIET, 15.4, 14]],
+      ['>=', ['zoom'], ['match', ['get', 'kind'], EARLY, at(12.6), QUIET, at(15.4), at(14)]],
     ],
     layout: {
       'icon-image': ['match', ['get', 'kind'], Object.keys(ICONS), ['concat', 'place-', ['get', 'kind']], 'place-place'],
       'icon-padding': 3,
-      'text-field': ['step', ['zoom'], '', 14.2, ['match', ['get', 'kind'], QUIET, '', NAME], 17, NAME],
+      'text-field': ['step', ['zoom'], '', at(14.2), ['match', ['get', 'kind'], QUIET, '', NAME], at(17), NAME],
       'text-font': ['Regular'],
-      'text-size': textSize(18),
+      'text-size': scaled(18),
       'text-anchor': 'top',
       'text-offset': [0, 0.75],
       'text-max-width': 9,

@@ -8,6 +8,7 @@ import type {
 import regularUrl from '../../dist/fonts/city-400.woff2?url'
 import boldUrl from '../../dist/fonts/city-600.woff2?url'
 import ranges from '../../dist/fonts/ranges.json'
+import { at, scaled, setWall } from './scale.ts'
 import { GREEN, GROUND, HALO, LABEL, LABEL_DIM, WATER } from './palette.ts'
 
 export const CITY = 'city'
@@ -33,10 +34,6 @@ export const NAME: Expression = [
   ['coalesce', ['get', 'name_zh'], ['get', 'name'], ''],
 ]
 
-/** `px` pixels at 1080p, scaled with the wall. */
-export const scaled = (px: Expression | number): Expression => ['*', ['global-state', 'scale'], px]
-export const textSize = scaled
-
 const halo = { 'text-halo-color': HALO, 'text-halo-width': 1.6, 'text-halo-blur': 0.4 }
 
 function areaLabel(kind: 'water' | 'green', colour: string, minzoom: number): Layer {
@@ -47,19 +44,19 @@ function areaLabel(kind: 'water' | 'green', colour: string, minzoom: number): La
     'source-layer': 'label',
     minzoom,
     filter: ['==', ['get', 'kind'], kind],
-    layout: { 'text-field': NAME, 'text-font': ['Regular'], 'text-size': textSize(18), 'text-letter-spacing': 0.15, 'text-padding': 12 },
+    layout: { 'text-field': NAME, 'text-font': ['Regular'], 'text-size': scaled(18), 'text-letter-spacing': 0.15, 'text-padding': 12 },
     paint: { 'text-color': colour, ...halo },
   }
 }
 
-const LAYERS: Layer[] = [
+const layers = (): Layer[] => [
   { id: 'ground', type: 'background', paint: { 'background-color': GROUND } },
   {
     id: 'green',
     type: 'fill',
     source: CITY,
     'source-layer': 'green',
-    paint: { 'fill-color': GREEN, 'fill-opacity': ['interpolate', ['linear'], ['zoom'], 10, 0.75, 14, 1] },
+    paint: { 'fill-color': GREEN, 'fill-opacity': ['interpolate', ['linear'], ['zoom'], at(10), 0.75, at(14), 1] },
   },
   { id: 'water', type: 'fill', source: CITY, 'source-layer': 'water', paint: { 'fill-color': WATER } },
   {
@@ -67,10 +64,10 @@ const LAYERS: Layer[] = [
     type: 'fill',
     source: CITY,
     'source-layer': 'building',
-    minzoom: 13,
+    minzoom: at(13),
     paint: {
       'fill-color': ['interpolate', ['linear'], ['get', 'height'], 0, '#131f2c', 30, '#1a2938', 90, '#243647', 200, '#31465a'],
-      'fill-opacity': ['interpolate', ['linear'], ['zoom'], 13, 0, 13.6, 0.9],
+      'fill-opacity': ['interpolate', ['linear'], ['zoom'], at(13), 0, at(13.6), 0.9],
       'fill-outline-color': '#26374a',
     },
   },
@@ -79,7 +76,7 @@ const LAYERS: Layer[] = [
     type: 'fill-extrusion',
     source: CITY,
     'source-layer': 'building',
-    minzoom: 14.5,
+    minzoom: at(14.5),
     layout: { visibility: 'none' },
     paint: {
       'fill-extrusion-color': ['interpolate', ['linear'], ['get', 'height'], 0, '#1a2735', 60, '#2a3c4e', 200, '#43586c'],
@@ -95,7 +92,7 @@ const LAYERS: Layer[] = [
     paint: {
       'line-color': '#7389a0',
       'line-opacity': 0.5,
-      'line-width': ['interpolate', ['linear'], ['zoom'], 9, scaled(0.8), 14, scaled(1.6)],
+      'line-width': ['interpolate', ['linear'], ['zoom'], at(9), scaled(0.8), at(14), scaled(1.6)],
       'line-dasharray': [5, 4],
     },
   },
@@ -104,34 +101,34 @@ const LAYERS: Layer[] = [
     type: 'symbol',
     source: CITY,
     'source-layer': 'label',
-    minzoom: 12.6,
-    filter: ['all', ['==', ['get', 'kind'], 'road'], ['any', ['>=', ['zoom'], 14.6], ['!', ['in', ['get', 'highway'], ['literal', ['residential', 'service', 'tertiary']]]]]],
+    minzoom: at(12.6),
+    filter: ['all', ['==', ['get', 'kind'], 'road'], ['any', ['>=', ['zoom'], at(14.6)], ['!', ['in', ['get', 'highway'], ['literal', ['residential', 'service', 'tertiary']]]]]],
     layout: {
       'symbol-placement': 'line',
       'symbol-spacing': 420,
       'text-field': NAME,
       'text-font': ['Regular'],
-      'text-size': textSize(18),
+      'text-size': scaled(18),
       'text-letter-spacing': 0.08,
       'text-max-angle': 28,
       'text-padding': 8,
     },
     paint: { 'text-color': LABEL_DIM, ...halo },
   },
-  areaLabel('green', '#6f9484', 12.8),
-  areaLabel('water', '#6e9dc2', 10.5),
+  areaLabel('green', '#6f9484', at(12.8)),
+  areaLabel('water', '#6e9dc2', at(10.5)),
   {
     id: 'district-name',
     type: 'symbol',
     source: CITY,
     'source-layer': 'label',
-    maxzoom: 14.5,
+    maxzoom: at(15),
     filter: ['==', ['get', 'kind'], 'district'],
     layout: {
       'text-field': NAME,
       'text-font': ['Bold'],
-      'text-size': textSize(21),
-      'text-letter-spacing': 0.14,
+      'text-size': scaled(21),
+      'text-letter-spacing': ['case', ['==', ['global-state', 'language'], 'en'], 0.02, 0.14],
       'text-max-width': 12,
       'text-padding': 4,
       'text-variable-anchor-offset': ['center', [0, 0], 'top', [0, 1.2], 'bottom', [0, -1.2], 'left', [1.2, 0], 'right', [-1.2, 0]],
@@ -142,12 +139,13 @@ const LAYERS: Layer[] = [
 
 /** Returns the style of the city's base map over the tile archive at `tiles`. */
 export function baseStyle(tiles: string, language: string, scale: number): StyleSpecification {
+  setWall(scale)
   return {
     version: 8,
     state: { language: { default: language }, scale: { default: scale } },
     'font-faces': fontFaces(),
     sources: { [CITY]: { type: 'vector', url: `pmtiles://${new URL(tiles, location.href)}` } },
-    layers: LAYERS,
+    layers: layers(),
     transition: { duration: 0, delay: 0 },
   }
 }

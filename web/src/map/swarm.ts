@@ -1,6 +1,7 @@
 // Vehicles in traffic, by the thousand: one buffer and one draw call, a dot from afar, an arrow along its heading close by.
 import type { CustomLayerInterface, CustomRenderMethodInput, Map as GlMap } from 'maplibre-gl'
 import { units, type Unit } from '../feed/live.ts'
+import { at } from './scale.ts'
 import { toUnit } from './mercator.ts'
 
 /** Vehicles that only show how traffic moves: nobody dispatches them. */
@@ -54,11 +55,11 @@ function built(gl: WebGL2RenderingContext): Program {
     gl.compileShader(shader)
     gl.attachShader(program, shader)
   }
-  ;['place', 'heading', 'stale'].forEach((name, at) => gl.bindAttribLocation(program, at, name))
+  ;['place', 'heading', 'stale'].forEach((name, n) => gl.bindAttribLocation(program, n, name))
   gl.linkProgram(program)
   if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(`vehicles: ${gl.getProgramInfoLog(program)}`)
-  const at = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(program, name)
-  return { program, matrix: at('matrix'), size: at('size'), bearing: at('bearing'), arrows: at('arrows') }
+  const found = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(program, name)
+  return { program, matrix: found('matrix'), size: found('size'), bearing: found('bearing'), arrows: found('arrows') }
 }
 
 /** The layer that draws them; `center` is the city's, from which places are measured so that floats suffice. */
@@ -88,9 +89,9 @@ export class Swarm implements CustomLayerInterface {
     this.state = gl2.createVertexArray()
     gl2.bindVertexArray(this.state)
     gl2.bindBuffer(gl2.ARRAY_BUFFER, this.buffer)
-    for (const [at, size, offset] of [[0, 2, 0], [1, 1, 8], [2, 1, 12]] as const) {
-      gl2.enableVertexAttribArray(at)
-      gl2.vertexAttribPointer(at, size, gl2.FLOAT, false, FLOATS * 4, offset)
+    for (const [n, size, offset] of [[0, 2, 0], [1, 1, 8], [2, 1, 12]] as const) {
+      gl2.enableVertexAttribArray(n)
+      gl2.vertexAttribPointer(n, size, gl2.FLOAT, false, FLOATS * 4, offset)
     }
     gl2.bindVertexArray(null)
     this.refresh()
@@ -99,16 +100,16 @@ export class Swarm implements CustomLayerInterface {
   /** Takes the vehicles as they are now. */
   refresh(): void {
     if (this.data.length < units.size * FLOATS) this.data = new Float32Array(units.size * FLOATS * 2)
-    let at = 0
+    let n = 0
     for (const unit of units.values()) {
       if (!isTraffic(unit)) continue
       const [x, y] = toUnit(unit.lon, unit.lat)
-      this.data[at++] = x - this.origin[0]
-      this.data[at++] = y - this.origin[1]
-      this.data[at++] = unit.heading
-      this.data[at++] = unit.stale ? 1 : 0
+      this.data[n++] = x - this.origin[0]
+      this.data[n++] = y - this.origin[1]
+      this.data[n++] = unit.heading
+      this.data[n++] = unit.stale ? 1 : 0
     }
-    this.count = at / FLOATS
+    this.count = n / FLOATS
     this.fresh = true
     this.map?.triggerRepaint()
   }
@@ -117,7 +118,7 @@ export class Swarm implements CustomLayerInterface {
     const { map, program } = this
     if (!map || !program || !this.visible || this.count === 0) return
     const gl2 = gl as WebGL2RenderingContext
-    const zoom = map.getZoom()
+    const zoom = map.getZoom() - at(0)
     const arrows = zoom >= ARROWS_FROM_ZOOM
     const scale = Number(map.getGlobalState()['scale'] ?? 1) * map.getPixelRatio()
     gl2.useProgram(program.program)

@@ -3,7 +3,7 @@ import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSp
 import { units, unitsChanged, type Unit } from '../feed/live.ts'
 import type { Beat } from './beat.ts'
 import { CHOSEN, GROUND, UNIT } from './palette.ts'
-import { scaled, textSize } from './style.ts'
+import { at, scaled } from './scale.ts'
 import { isTraffic, type Swarm } from './swarm.ts'
 
 const AGGREGATED_BELOW = 12
@@ -15,15 +15,15 @@ export const UNIT_SOURCES: Record<string, SourceSpecification> = {
   'unit-groups': { type: 'geojson', data: empty },
 }
 
-export const UNIT_LAYERS: Layer[] = [
+export const unitLayers = (): Layer[] => [
   {
     id: 'unit',
     type: 'symbol',
     source: 'units',
-    minzoom: AGGREGATED_BELOW,
+    minzoom: at(AGGREGATED_BELOW),
     layout: {
       'icon-image': ['concat', 'unit-', ['get', 'kind'], ['case', ['get', 'stale'], '-stale', '']],
-      'icon-size': ['interpolate', ['linear'], ['zoom'], AGGREGATED_BELOW, 0.8, 14, 1],
+      'icon-size': ['interpolate', ['linear'], ['zoom'], at(AGGREGATED_BELOW), 0.8, at(14), 1],
       'icon-allow-overlap': true,
       'icon-ignore-placement': true,
     },
@@ -32,7 +32,7 @@ export const UNIT_LAYERS: Layer[] = [
     id: 'unit-group',
     type: 'circle',
     source: 'unit-groups',
-    maxzoom: AGGREGATED_BELOW,
+    maxzoom: at(AGGREGATED_BELOW),
     paint: {
       'circle-radius': scaled(13),
       'circle-color': 'rgba(24, 36, 50, 0.92)',
@@ -44,8 +44,8 @@ export const UNIT_LAYERS: Layer[] = [
     id: 'unit-group-count',
     type: 'symbol',
     source: 'unit-groups',
-    maxzoom: AGGREGATED_BELOW,
-    layout: { 'text-field': ['to-string', ['get', 'count']], 'text-font': ['Bold'], 'text-size': textSize(18), 'text-allow-overlap': true },
+    maxzoom: at(AGGREGATED_BELOW),
+    layout: { 'text-field': ['to-string', ['get', 'count']], 'text-font': ['Bold'], 'text-size': scaled(18), 'text-allow-overlap': true },
     paint: { 'text-color': CHOSEN, 'text-halo-color': GROUND, 'text-halo-width': 0.6 },
   },
 ]
@@ -74,7 +74,7 @@ export function driveUnits(map: GlMap, beat: Beat, swarm: Swarm): () => void {
     if (!responding) return
     responding = false
     const responders = [...units.values()].filter((unit) => !isTraffic(unit))
-    const apart = map.getZoom() >= AGGREGATED_BELOW
+    const apart = map.getZoom() >= at(AGGREGATED_BELOW)
     const features = apart ? responders.map(({ id, kind, lon, lat, stale }) => point(lon, lat, { id, kind, stale })) : groups(responders)
     void (map.getSource(apart ? 'units' : 'unit-groups') as GeoJSONSource).setData({ type: 'FeatureCollection', features })
   }

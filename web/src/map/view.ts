@@ -3,10 +3,11 @@ import type { LayerInfo } from '../api/types.ts'
 import type { Zone } from './zone.ts'
 
 export interface CityView {
-  /** Resolves when the map stands and follows the feed. */
+  /** Resolves when the map is drawn; from then on it follows the feed. */
   ready(layers: readonly LayerInfo[]): Promise<void>
   home(): void
   zoomBy(steps: number): void
+  /** Fits the map to a window of another shape; one of another size is drawn anew. */
   resize(zone: Zone): void
   /** Adds the font files for characters that the first-paint fonts lack. */
   addFonts(slices: readonly { url: string; ranges: string[] }[]): void

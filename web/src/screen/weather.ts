@@ -1,7 +1,7 @@
 // The weather in the top bar: the newest observation of the city's stations, asked for once a minute.
-import { computed, shallowRef } from 'vue'
+import { computed, shallowRef, watch } from 'vue'
 import { api } from '../api/client.ts'
-import { now } from '../feed/live.ts'
+import { isLive, mode, now } from '../feed/live.ts'
 import { number } from '../i18n/format.ts'
 import { t, type Key } from '../i18n/index.ts'
 
@@ -15,6 +15,8 @@ interface Observation {
 }
 
 const EVERY_MS = 60_000
+/** The first event of the clock says whether the screen is live. */
+const AFTER_CLOCK_MS = 500
 const STALE_AFTER_MS = 2 * 3_600_000
 /** Lower bounds of Beaufort 1–12 in m/s (GB/T 28591). */
 const BEAUFORT = [0.3, 1.6, 3.4, 5.5, 8, 10.8, 13.9, 17.2, 20.8, 24.5, 28.5, 32.7]
@@ -22,6 +24,7 @@ const BEAUFORT = [0.3, 1.6, 3.4, 5.5, 8, 10.8, 13.9, 17.2, 20.8, 24.5, 28.5, 32.
 const newest = shallowRef<Observation>()
 
 async function refresh(): Promise<void> {
+  if (mode.value === 'replay') return // A recording holds no observations.
   try {
     const { data } = await api.GET('/v1/rows/{contract}', { params: { path: { contract: 'WeatherObserved' }, query: { limit: 1 } } })
     newest.value = (data?.rows[0] as Observation | undefined) ?? newest.value
@@ -30,9 +33,9 @@ async function refresh(): Promise<void> {
   }
 }
 
-/** Asks now and every minute from now on. */
+/** Asks as soon as the feed is there, and every minute from now on. */
 export function followWeather(): void {
-  void refresh()
+  watch(isLive, (live) => live && void setTimeout(refresh, AFTER_CLOCK_MS), { immediate: true })
   setInterval(refresh, EVERY_MS)
 }
 

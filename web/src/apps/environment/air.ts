@@ -4,13 +4,13 @@ import { watch } from 'vue'
 import { stations } from '../../feed/live.ts'
 import { locale, pick } from '../../i18n/index.ts'
 import { CHOSEN, HALO, LABEL_DIM } from '../../map/palette.ts'
-import { textSize } from '../../map/style.ts'
+import { at, scaled } from '../../map/scale.ts'
 
 export const AIR_SOURCES: Record<string, SourceSpecification> = {
   air: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
 }
 
-export const AIR_LAYERS: Layer[] = [
+export const airLayers = (): Layer[] => [
   {
     id: 'air',
     type: 'symbol',
@@ -20,7 +20,7 @@ export const AIR_LAYERS: Layer[] = [
       'icon-allow-overlap': true,
       'text-field': ['get', 'index'],
       'text-font': ['Bold'],
-      'text-size': textSize(18),
+      'text-size': scaled(18),
       'text-allow-overlap': true,
     },
     paint: { 'text-color': CHOSEN },
@@ -29,11 +29,11 @@ export const AIR_LAYERS: Layer[] = [
     id: 'air-name',
     type: 'symbol',
     source: 'air',
-    minzoom: 13.2,
+    minzoom: at(13.2),
     layout: {
       'text-field': ['get', 'name'],
       'text-font': ['Regular'],
-      'text-size': textSize(18),
+      'text-size': scaled(18),
       'text-anchor': 'top',
       'text-offset': [0, 1.3],
       'text-max-width': 8,

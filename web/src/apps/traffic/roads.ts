@@ -4,7 +4,8 @@ import type { LegendItem } from '../../api/types.ts'
 import { linksChanged, los } from '../../feed/live.ts'
 import type { Beat } from '../../map/beat.ts'
 import { CHOSEN, ROADS } from '../../map/palette.ts'
-import { CITY, scaled } from '../../map/style.ts'
+import { at, scaled } from '../../map/scale.ts'
+import { CITY } from '../../map/style.ts'
 
 const SOURCE = { source: CITY, sourceLayer: 'road' }
 const LINES = { source: CITY, 'source-layer': 'road', type: 'line', layout: { 'line-cap': 'round', 'line-join': 'round' } } as const
@@ -21,11 +22,11 @@ function width(at11: number, at17: number): Expression {
     'interpolate',
     ['exponential', 1.45],
     ['zoom'],
-    9,
+    at(9),
     scaled(at11 * 0.6),
-    11,
+    at(11),
     scaled(['+', at11, ['match', LOS, [4, 5], 1.1, 3, 0.7, 0]]),
-    17,
+    at(17),
     scaled(['case', ['get', 'oneway'], at17, at17 / 2]),
   ]
 }
@@ -35,9 +36,9 @@ const offset = (at17: number): Expression => [
   'interpolate',
   ['exponential', 1.45],
   ['zoom'],
-  11,
-  ['case', ['get', 'oneway'], 0, 0.4],
-  17,
+  at(11),
+  scaled(['case', ['get', 'oneway'], 0, 0.4]),
+  at(17),
   scaled(['case', ['get', 'oneway'], 0, at17 / 4]),
 ]
 
