@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from cityops.settings import Settings
 
 CONTRACT = "TrafficFlowObserved"
-_HEAD = b"POST /v1/ingest/%b?source=faults HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+_HEAD = (
+    b"POST /v1/ingest/%b?source=faults HTTP/1.1\r\n"
+    b"host: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+)
 
 
 @dataclass
@@ -36,7 +39,9 @@ def bodies(rows: int, size: int, first_ms: int) -> Iterator[bytes]:
         yield ("[" + ",".join(items) + "]").encode()
 
 
-async def send_http(settings: Settings, rows: int, tally: Tally, first_ms: int, *, size: int = 100, lanes: int = 6) -> None:
+async def send_http(
+    settings: Settings, rows: int, tally: Tally, first_ms: int, *, size: int = 100, lanes: int = 6
+) -> None:
     """Post `rows` observations in batches of `size`; every batch until it is answered 202."""
     waiting = bodies(rows, size, first_ms)
     await asyncio.gather(*(_http_lane(settings, waiting, tally) for _ in range(lanes)))
@@ -90,7 +95,7 @@ async def _device(
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     number, again = 0, False
     while number < each:
-        while number / each > done():
+        while number / each > done():  # noqa: ASYNC110  # the other load tells only how far it is
             await asyncio.sleep(0.01)
         try:
             streams = streams or await _session(settings, f"faults-{device}")

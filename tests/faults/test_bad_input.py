@@ -76,7 +76,8 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
 async def test_a_storm_of_bad_input_harms_nothing(running: Engines) -> None:
     settings = running.settings
     before = {role: running.pid(role) for role in ("edge", "pipeline", "warehouse", "nats")}
-    async with httpx.AsyncClient(base_url=f"http://{settings.edge_host}:{settings.edge_port}", timeout=30) as client:
+    edge = f"http://{settings.edge_host}:{settings.edge_port}"
+    async with httpx.AsyncClient(base_url=edge, timeout=30) as client:
         for name, body, kind, headers in BODIES * 2:
             answer = await client.post(URL, content=body, headers={"content-type": kind} | headers)
             assert 400 <= answer.status_code < 500, (name, answer.text)
@@ -98,8 +99,9 @@ async def test_a_storm_of_bad_input_harms_nothing(running: Engines) -> None:
 
     def stored() -> bool:
         return asked(
-            f"SELECT countIf(startsWith(detector_id, 'good-')) AS good, countIf(startsWith(detector_id, 'm-')) AS mqtt, "
-            f"countIf(startsWith(detector_id, 'arrow-')) AS arrow FROM {DATABASE}.traffic_flow_observed"
+            f"SELECT countIf(startsWith(detector_id, 'good-')) AS good, "
+            f"countIf(startsWith(detector_id, 'm-')) AS mqtt, countIf(startsWith(detector_id, 'arrow-')) AS arrow "
+            f"FROM {DATABASE}.traffic_flow_observed"
         ) == [{"good": 200, "mqtt": 50, "arrow": 1}]
 
     await until_async(stored, seconds=30)
@@ -107,7 +109,8 @@ async def test_a_storm_of_bad_input_harms_nothing(running: Engines) -> None:
 
     def rules() -> dict[str, int]:
         found = asked(
-            f"SELECT toString(rule) AS rule, count() AS n FROM {DATABASE}.quarantine WHERE _source = 'bad' GROUP BY rule"
+            f"SELECT toString(rule) AS rule, count() AS n FROM {DATABASE}.quarantine "
+            "WHERE _source = 'bad' GROUP BY rule"
         )
         return {r["rule"].decode() if isinstance(r["rule"], bytes) else r["rule"]: r["n"] for r in found}
 
@@ -128,7 +131,12 @@ DEVICE_JUNK = [
 async def mqtt_storm(running: Engines) -> None:
     """Publish junk of every kind among good observations, on topics good and odd."""
     reader, writer = await _session(running.settings, "storm")
-    topics = ["cityops/TrafficFlowObserved/bad-device", "cityops/Nobody/x", "cityops/x", "cityops/TrafficFlowObserved/a/no-map"]
+    topics = [
+        "cityops/TrafficFlowObserved/bad-device",
+        "cityops/Nobody/x",
+        "cityops/x",
+        "cityops/TrafficFlowObserved/a/no-map",
+    ]
     sent = 0
     for number in range(50):
         good = json.dumps(row(f"m-{number}")).encode()

@@ -46,9 +46,7 @@ def fill(file: Path) -> None:
                 os.posix_fallocate(out.fileno(), out.seek(0, os.SEEK_END), free)
 
 
-async def test_a_disk_that_fills_up_under_load_loses_nothing(
-    small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_disk_that_fills_up_under_load_loses_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITYOPS_DISK_RESERVE_MB", "300")
     one = await asyncio.to_thread(Up, small_disk / "data", roles=ROLES)
     settings = await asyncio.to_thread(one.wait)

@@ -21,7 +21,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_csv(path: Path, rows: int) -> list[list[str]]:
-    written = [[str(n), "a\n\"b\"" if n % 7 == 0 else "plain", "字" * (n % 5)] for n in range(rows)]
+    written = [[str(n), 'a\n"b"' if n % 7 == 0 else "plain", "字" * (n % 5)] for n in range(rows)]
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["n", "text", "更多"], *written])
     return written

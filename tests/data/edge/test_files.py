@@ -74,7 +74,8 @@ def _text(value: object) -> str:
 
 def write(path: Path, rows: int, bad: int = 0, *, name: str) -> None:
     lines = [
-        json.dumps({"detector_id": f"{name}-{n}", "observed_at": "2026-11-01T00:00:00Z", "intensity": 1}) for n in range(rows)
+        json.dumps({"detector_id": f"{name}-{n}", "observed_at": "2026-11-01T00:00:00Z", "intensity": 1})
+        for n in range(rows)
     ]
     lines += ['{"detector_id":'] * bad
     path.write_text("\n".join(lines))

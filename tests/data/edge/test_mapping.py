@@ -59,7 +59,10 @@ def test_places_in_a_shifted_system_become_wgs84() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (("  wind_direction:", "  wind_directio:"), "demo.yaml:8: fields.wind_directio: unknown key (did you mean wind_direction?)"),
+        (
+            ("  wind_direction:", "  wind_directio:"),
+            "demo.yaml:8: fields.wind_directio: unknown key (did you mean wind_direction?)",
+        ),
         (("unit: ug/m3", "unit: km"), "demo.yaml:7: fields.co.unit: 'km' and 'mg/m3' do not measure the same"),
         (("unit: ug/m3", "units: ug/m3"), "demo.yaml:7: fields.co.units: unknown key (did you mean unit?)"),
         (("Asia/Shanghai", "Asia/Shanghigh"), "demo.yaml:3: time_zone: 'Asia/Shanghigh' is no time zone"),

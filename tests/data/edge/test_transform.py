@@ -26,6 +26,7 @@ def apply(contract: str, fields: str, rows: dict[str, list[Any]], head: str = ""
 
 AIR = "station_id: s\nobserved_at: t\n"
 ISO = "2026-01-01T00:00:00Z"
+HERE, THERE = "time_zone: Asia/Shanghai\n", "time_zone: Europe/Helsinki\n"
 
 
 def test_units_nulls_and_text_numbers() -> None:
@@ -52,7 +53,10 @@ def test_compass_words_become_degrees_and_unknown_ones_are_set_aside() -> None:
 
 
 def test_code_tables_take_numbers_and_texts() -> None:
-    fields = "signal_id: s\nobserved_at: t\nphase: {from: p, codes: {1: 10, 2: 20}}\nstate: {from: st, codes: {R: r, G: g}, otherwise: 'null'}"
+    fields = """signal_id: s
+observed_at: t
+phase: {from: p, codes: {1: 10, 2: 20}}
+state: {from: st, codes: {R: r, G: g}, otherwise: 'null'}"""
     rows = {"s": ["a"] * 3, "t": [ISO] * 3, "p": [1.0, 2.0, 3.0], "st": ["R", "G", "?"]}
     table, rules = apply("TrafficSignalObserved", fields, rows)
     assert table["phase"].to_pylist() == [10, 20, None]
@@ -74,12 +78,12 @@ def test_nested_fields_are_reached_by_path() -> None:
 @pytest.mark.parametrize(
     ("rule", "head", "columns", "wanted"),
     [
-        ('{from: [d, h], format: "%Y %m %d %H"}', "time_zone: Asia/Shanghai\n", {"d": ["2013 3 1"], "h": ["0"]}, "2013-02-28T16:00:00"),
+        ('{from: [d, h], format: "%Y %m %d %H"}', HERE, {"d": ["2013 3 1"], "h": ["0"]}, "2013-02-28T16:00:00"),
         ("{from: d, time_zone: Asia/Shanghai}", "", {"d": ["2026-01-01 08:00:00.250"]}, "2026-01-01T00:00:00.250"),
         ("{from: d, time_zone: Asia/Shanghai}", "", {"d": ["2026-01-01T08:00:00+09:00"]}, "2025-12-31T23:00:00"),
         ("{from: d, format: epoch_s}", "", {"d": ["1767225600"]}, "2026-01-01T00:00:00"),
         ("{from: d, format: epoch_ms}", "", {"d": [1767225600123.0]}, "2026-01-01T00:00:00.123"),
-        ('{from: d, format: "%d/%m/%Y %H:%M", time_zone: Europe/Helsinki}', "", {"d": ["25/10/2026 03:30"]}, "2026-10-25T00:30:00"),
+        ('{from: d, format: "%d/%m/%Y %H:%M"}', THERE, {"d": ["25/10/2026 03:30"]}, "2026-10-25T00:30:00"),
     ],
 )  # fmt: skip
 def test_times_become_utc(rule: str, head: str, columns: dict[str, list[Any]], wanted: str) -> None:
@@ -97,7 +101,11 @@ def test_times_become_utc(rule: str, head: str, columns: dict[str, list[Any]], w
         ("{from: d, time_zone: Asia/Shanghai}", "yesterday", "2026-02-28T00:00:00Z"),
         ("{from: d, format: epoch_s}", "1e30", "1e9"),
         ("{from: d, format: epoch_s}", "soon", "1e9"),
-        ("{from: d, time_zone: Europe/Helsinki}", "2026-03-29 03:30:00", "2026-03-29 04:30:00"),  # an hour that never was
+        (
+            "{from: d, time_zone: Europe/Helsinki}",
+            "2026-03-29 03:30:00",
+            "2026-03-29 04:30:00",
+        ),  # an hour that never was
     ],
 )
 def test_a_time_that_cannot_be_is_set_aside_and_spoils_no_other(rule: str, bad: str, good: str) -> None:
@@ -128,7 +136,9 @@ def test_shifted_coordinates_agree_with_prcoords(points: list[tuple[float, float
         assert y == pytest.approx(lat, abs=2e-5)
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=12), st.floats(allow_nan=False).map(str)), min_size=1, max_size=30))
+@given(
+    st.lists(st.one_of(st.none(), st.text(max_size=12), st.floats(allow_nan=False).map(str)), min_size=1, max_size=30)
+)
 def test_no_row_is_lost_and_every_null_number_has_a_reason(values: list[str | None]) -> None:
     rows = {"s": ["a"] * len(values), "t": [ISO] * len(values), "PM": pa.array(values, pa.string())}
     table, rules = apply("AirQualityObserved", AIR + "pm25: PM", rows)

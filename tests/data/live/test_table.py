@@ -23,7 +23,9 @@ def rows(*given: dict[str, Any]) -> pa.Table:
     columns = {}
     for field in FLOW.table_schema:
         values = [(defaults | row).get(field.name) for row in given]
-        array = pa.array(values, pa.int64()).cast(TIMESTAMP) if field.type == TIMESTAMP else pa.array(values, field.type)
+        array = (
+            pa.array(values, pa.int64()).cast(TIMESTAMP) if field.type == TIMESTAMP else pa.array(values, field.type)
+        )
         columns[field.name] = array
     return pa.table(columns)
 
@@ -37,7 +39,11 @@ def test_newer_rows_replace_and_older_ones_do_not() -> None:
     first = table.apply(rows(flow("a", 0, intensity=1.0), flow("b", 0, intensity=2.0)))
     assert (first.rows.tolist(), first.new.tolist(), first.changed.tolist()) == ([0, 1], [True] * 2, [True] * 2)
     second = table.apply(rows(flow("b", -1, intensity=9.0), flow("a", 1, intensity=1.0), flow("c", 1)))
-    assert (second.rows.tolist(), second.new.tolist(), second.changed.tolist()) == ([0, 2], [False, True], [False, True])
+    assert (second.rows.tolist(), second.new.tolist(), second.changed.tolist()) == (
+        [0, 2],
+        [False, True],
+        [False, True],
+    )
     third = table.apply(rows(flow("a", 2, intensity=None)))
     assert third.changed.tolist() == [True]
     assert table.ids == ["a", "b", "c"]
@@ -78,7 +84,7 @@ def test_entities_are_found_by_place() -> None:
     assert names[table.within(114.29, 30.59, 114.32, 30.61)].tolist() == ["a", "b"]
     assert names[table.nearest(114.301, 30.601, 2)].tolist() == ["a", "b"]
     table.apply(rows(flow("a", 1, longitude=115.0, latitude=31.0), flow("e", 1, longitude=114.3, latitude=30.6)))
-    assert names.tolist() + ["e"] == table.ids
+    assert [*names.tolist(), "e"] == table.ids
     assert [table.ids[i] for i in table.nearest(114.301, 30.601)] == ["e"]
     assert table.within(0, 0, 1, 1).tolist() == []
 

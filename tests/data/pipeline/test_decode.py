@@ -140,7 +140,12 @@ def test_json_goes_through_a_mapping() -> None:
 
 
 def test_mapped_json_may_mix_texts_and_numbers() -> None:
-    rows = [source_row(), source_row(dev=7, d={"flow": "61", "v": "NA"}), source_row(d={"flow": [1]}), source_row(x="?")]
+    rows = [
+        source_row(),
+        source_row(dev=7, d={"flow": "61", "v": "NA"}),
+        source_row(d={"flow": [1]}),
+        source_row(x="?"),
+    ]
     parts = decode(FLOW, NDJSON, mapping(), [message(rows)])
     assert outcomes(parts) == {(0, 0): None, (0, 1): None, (0, 2): "type:intensity", (0, 3): "type:location"}
     assert parts[0].table["detector_id"].to_pylist() == ["D1", "7"]
@@ -166,7 +171,8 @@ def test_csv_records_that_do_not_fit_the_header_are_set_aside() -> None:
 
 
 def test_csv_in_another_encoding_is_read_by_the_mapping() -> None:
-    text = "id: t\ncontract: TrafficFlowObserved\nencoding: gbk\ndelimiter: ';'\nfields: {detector_id: 名称, observed_at: 时间}"
+    text = "id: t\ncontract: TrafficFlowObserved\nencoding: gbk\ndelimiter: ';'\n"
+    text += "fields: {detector_id: 名称, observed_at: 时间}"
     gbk = parse_mapping(text, Path("t.yaml"), CONTRACTS)
     payload = "名称;时间\n江汉路;2026-01-01T00:00:00Z\n".encode("gbk")
     (part,) = decode(FLOW, CSV, gbk, [message(payload)])
@@ -215,7 +221,11 @@ def test_no_row_is_ever_lost(sent: list[tuple[list[bytes], bool]], mapped: bool)
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6), max_size=4), max_size=8))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6), max_size=4), max_size=8
+    )
+)
 def test_no_csv_record_is_ever_lost(rows: list[list[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([row for row in rows if row])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -134,11 +135,19 @@ async def test_a_pipeline_begun_again_goes_on_and_knows_what_is_stored(running: 
 
 @pytest.mark.parametrize("topic", ["TrafficFlowObserved", "AirQualityObserved"])
 async def test_mosquitto_devices_are_heard(running: Running, topic: str) -> None:
-    if subprocess.run(["which", "mosquitto_pub"], capture_output=True).returncode:
+    if not shutil.which("mosquitto_pub"):
         pytest.skip("mosquitto_pub is not installed")
     row = running.row(1)
     if topic == "AirQualityObserved":
-        row = {"station": "Tiantan", "year": 2016, "month": 2, "day": 1, "hour": next(_NUMBERS), "PM2.5": "7", "wd": "NE"}
+        row = {
+            "station": "Tiantan",
+            "year": 2016,
+            "month": 2,
+            "day": 1,
+            "hour": next(_NUMBERS),
+            "PM2.5": "7",
+            "wd": "NE",
+        }
         row |= dict.fromkeys(("PM10", "SO2", "NO2", "CO", "O3", "TEMP", "PRES", "DEWP", "RAIN", "WSPM"), "NA")
         name = f"cityops/{topic}/{running.name}/beijing-air-quality"
     else:

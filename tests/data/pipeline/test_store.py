@@ -45,7 +45,7 @@ class Place:
         return process("ingest", messages, CONTRACTS, _no_mapping, RecentRows(0), _never)
 
     def counts(self) -> dict[str, int]:
-        found = {"rows": "count()", **{step: "sum(n)" for step in FLOW.rollups}}
+        found = {"rows": "count()", **dict.fromkeys(FLOW.rollups, "sum(n)")}
         where = f"WHERE startsWith(detector_id, '{self.name}-')"
         return {
             name: int(self._ask(f"SELECT {what} FROM {DATABASE}.{self.table(name)} {where}"))

@@ -15,7 +15,7 @@ class NotArrowError(ValueError):
 
 
 def read_stream(body: bytes) -> pa.Table:
-    """Return the table of an Arrow IPC stream. Raises NotArrowError; compressed buffers are refused (they may inflate)."""
+    """Return the table of an Arrow IPC stream. Raises NotArrowError, also for compressed buffers: they may inflate."""
     _refuse_compression(body)
     try:
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
@@ -61,7 +61,7 @@ def _field(head: bytes, table: int, index: int) -> int:
 
 
 def _message(head: bytes) -> tuple[int, int, int]:
-    """Return kind, offset of the header table and body length of a Message (Message.fbs: version, type, header, length)."""
+    """Return kind, offset of the header table and body length of a Message (its fields 1, 2 and 3)."""
     root = struct.unpack_from("<I", head, 0)[0]
     kind_at, header_at, length_at = (_field(head, root, index) for index in (1, 2, 3))
     kind = head[kind_at] if kind_at else 0

@@ -40,7 +40,7 @@ class Part:
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
-    """Return the whole body, inflated. Raises ProblemError 413 as soon as it is too long, 400 or 415 for bad encodings."""
+    """Return the whole body, inflated. Raises ProblemError, 413 as soon as it is too long."""
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > MAX_BODY:
         raise _too_large(f"the body is {int(length)} bytes")
@@ -160,7 +160,9 @@ def _chunks(rows: list[Any]) -> Iterator[list[Any]]:
     size = 0
     for number, row in enumerate(rows):
         if len(row) > MAX_MESSAGE:
-            raise ProblemError(413, f"observation {number + 1} alone is {len(row)} bytes; at most {MAX_MESSAGE} are taken")
+            raise ProblemError(
+                413, f"observation {number + 1} alone is {len(row)} bytes; at most {MAX_MESSAGE} are taken"
+            )
         if chunk and size + len(row) > MAX_MESSAGE:
             yield chunk
             chunk, size = [], 0

@@ -78,7 +78,7 @@ class _TextFile:
         self._mapping = mapping
 
     def _pieces(self, position: int) -> Iterator[tuple[bytes, int]]:
-        """Yield text that ends where a record does, and the position after it; a piece depends on its position alone."""
+        """Yield text that ends where a record does, and the position after it; a piece follows from its position."""
         size = CHUNK_BYTES
         with self.path.open("rb") as file:
             while position < self.end:
@@ -88,7 +88,7 @@ class _TextFile:
                 if cut == 0:
                     size *= 2
                     if size > _LONGEST_RECORD:
-                        raise FileError(f"{self.path}: a record longer than {size // 2} bytes at byte {position}")
+                        raise FileError(f"{self.path}: a record of more than {size // 2} bytes at byte {position}")
                     continue
                 position, size = position + cut, CHUNK_BYTES
                 yield text[:cut], position

@@ -1,4 +1,5 @@
 """`cityops load`: files through the log into the warehouse, with a count of what became of every row."""
+# ruff: noqa: S608  # names come from validated contracts, values are bound
 
 from __future__ import annotations
 
@@ -101,7 +102,10 @@ class _Load:
                 TextColumn("stored"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
             ) as progress:
                 await self._passed(client, self._seq, progress)
-            return [await self._outcome(job, source.path, before) for (job, before), source in zip(jobs, sources, strict=True)]
+            return [
+                await self._outcome(job, source.path, before)
+                for (job, before), source in zip(jobs, sources, strict=True)
+            ]
         finally:
             await self._warehouse.close()
             await client.close()

@@ -156,7 +156,7 @@ class Edge:
     async def _publish(
         self, contract: str, source: str, mapping: str, parts: list[Part], key: bytes
     ) -> tuple[int, bool]:
-        """Return the sequence of the last message and whether all had been sent before. Raises ProblemError 503, 507."""
+        """Return the sequence of the last message and whether all were sent before. Raises ProblemError 503, 507."""
         if not self._bus.is_connected:
             raise _unavailable("no connection")
         subject = bus.ingest_subject(contract, source)
@@ -175,7 +175,7 @@ class Edge:
                 if bus.log_is_full(error):
                     raise ProblemError(507, "the log is full: nothing new is taken", retry_after=30) from error
                 if isinstance(error, APIError):
-                    log.error("the log refused a message", error=repr(error))
+                    log.exception("the log refused a message")
                 raise _unavailable(error) from error
             seq, repeated = ack.seq, repeated and bool(ack.duplicate)
         return seq, repeated
@@ -225,7 +225,7 @@ async def serve(settings: Settings, contracts: Contracts, telemetry: Telemetry) 
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     try:
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110  # uvicorn tells no other way
             await asyncio.sleep(0.01)
         telemetry.ready()
         await asyncio.shield(serving)

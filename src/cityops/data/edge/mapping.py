@@ -1,4 +1,4 @@
-"""Mapping files: how a source's fields, units, codes, coordinates and times become a contract's (YAML, data/mappings)."""
+"""Mapping files: how a source's fields, units, codes, places and times become a contract's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True)
 class Value:
-    """One source field, by its dotted path, through `codes` when given; an unknown code breaks `code:property` or is null."""
+    """One source field, by its dotted path, through `codes` when given; an unknown code breaks the row or is null."""
 
     source: str
     wanted: Wanted
@@ -50,7 +50,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Time:
-    """Source fields joined by a blank and read by `format` (iso, epoch_s, epoch_ms, or as strptime's), local to `zone`."""
+    """Source fields joined by a blank and read by `format` (iso, epoch_s, epoch_ms, strptime's), local to `zone`."""
 
     sources: tuple[str, ...]
     format: str
@@ -91,7 +91,7 @@ class FieldMapping:
 
     target: Property
     rule: Rule
-    conversion: Conversion = Conversion()
+    conversion: Conversion = field(default_factory=Conversion)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class SourceMapping:
 
 
 def parse_mapping(text: str, path: Path, contracts: Contracts, contract: str | None = None) -> SourceMapping:
-    """Return the mapping written in `text`; `path` is what errors name, `contract` what it must be for. Raises MappingError."""
+    """Return the mapping in `text`; `path` is what errors name, `contract` what it must be for. Raises MappingError."""
     try:
         return _Reader(parse_marked(text, path), contracts).mapping(text, contract)
     except ContractError as error:

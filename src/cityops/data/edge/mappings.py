@@ -67,9 +67,9 @@ class Mappings:
             if text:
                 return parse_mapping(text, Path(f"{id_}.yaml"), self._contracts)
             shipped = shipped_mappings()
-            if id_ not in shipped:
-                raise MappingError(f"no mapping {id_!r}; known beside those loaded: {', '.join(shipped)}")
-            return parse_mapping(shipped[id_].read_text("utf-8"), shipped[id_], self._contracts)
+            if id_ in shipped:
+                return parse_mapping(shipped[id_].read_text("utf-8"), shipped[id_], self._contracts)
+            return MappingError(f"no mapping {id_!r}; known beside those loaded: {', '.join(shipped)}")
         except MappingError as error:
             return error
 

@@ -110,7 +110,7 @@ def column_at(table: pa.Table, name: str) -> pa.Array | None:
     return nested if exact is None else pc.coalesce(exact, nested)
 
 
-def _apply(field: FieldMapping, source: _Source) -> Columns:
+def _apply(field: FieldMapping, source: _Source) -> Columns:  # noqa: PLR0911  # one for each kind of rule
     name, rule = field.target.name, field.rule
     match rule:
         case Constant():
@@ -277,21 +277,36 @@ def coerced(value: object, wanted: str, nulls: frozenset[str]) -> object:
     """Return one JSON value as the kind a mapping wants (text of a number, number of a text), or raise ValueError."""
     if value is None or (isinstance(value, str) and value.strip() in nulls):
         return None
+    found: object = None
     match wanted:
-        case "text" if isinstance(value, bool):
-            return "true" if value else "false"
-        case "text" if isinstance(value, (str, int)):
-            return str(value)
-        case "text" if isinstance(value, float):
-            return str(int(value)) if value.is_integer() else repr(value)
-        case "number" | "integer" if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        case "number" | "integer" if isinstance(value, str) and re.match(_NUMBER, value.strip()):
-            return float(value)
-        case "boolean" if isinstance(value, bool):
-            return value
-        case "boolean" if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-            return value.strip().lower() == "true"
+        case "text":
+            found = _as_text(value)
+        case "number" | "integer":
+            found = _as_number(value)
+        case "boolean":
+            found = value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip().lower())
         case "point" if isinstance(value, dict):
-            return value
-    raise ValueError(f"{value!r} is no {wanted}")
+            found = value
+    if found is None:
+        raise ValueError(f"{value!r} is no {wanted}")
+    return found
+
+
+_BOOLEANS = {"true": True, "false": False}
+_LARGEST = 1e300
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value) if isinstance(value, (str, int)) else None
+
+
+def _as_number(value: object) -> float | None:
+    if isinstance(value, str):
+        return float(value) if re.match(_NUMBER, value.strip()) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) < _LARGEST else None  # whole numbers in JSON have no end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 OnChange = Callable[[LiveTable, Change], None]
-_PAUSE = 1.0
+READ_AGAIN_SECONDS, READ_EVERY_SECONDS = 3.0, 60.0
+_PAUSE = 0.5
 
 log = Log(__name__)
 
@@ -36,16 +38,24 @@ class LiveFeed:
         self._on_change = on_change
 
     async def run(self) -> None:
-        """Follow the contracts until cancelled. What a lost connection swallowed is read from the warehouse again."""
-        subscriptions = [
-            await self._bus.subscribe(live_subject(name), cb=self._receive) for name in self.tables
-        ]  # first heard, then read: nothing falls between, and the newer row wins
+        """Follow the contracts until cancelled. What a lost connection swallowed is read from the warehouse again.
+
+        The warehouse is a second or two behind: what was published just before we listened is not yet in it when it is
+        first read. So it is read again soon, and then now and then.
+        """
+        subscriptions = [await self._bus.subscribe(live_subject(name), cb=self._receive) for name in self.tables]
         try:
+            pause = READ_AGAIN_SECONDS
             while True:
                 connection = self._bus.stats["reconnects"]
                 await self.rebuild()
-                while self._bus.stats["reconnects"] == connection:
+                until = time.monotonic() + pause
+                pause = READ_EVERY_SECONDS
+                while time.monotonic() < until:
                     await asyncio.sleep(_PAUSE)
+                    if self._bus.stats["reconnects"] != connection:
+                        pause = READ_AGAIN_SECONDS
+                        break
         finally:
             for subscription in subscriptions:
                 if not self._bus.is_closed:
@@ -54,7 +64,7 @@ class LiveFeed:
     async def rebuild(self) -> None:
         """Read the newest row of every entity from the warehouse; waits while it is away."""
         for table in self.tables.values():
-            sql = f"SELECT * FROM {DATABASE}.{now_view(table.contract)}"
+            sql = f"SELECT * FROM {DATABASE}.{now_view(table.contract)}"  # noqa: S608  # our own names
             while True:
                 try:
                     self._apply(table, await self._warehouse.query(sql))

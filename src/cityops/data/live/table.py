@@ -66,7 +66,7 @@ class LiveTable:
         return self._index[entity]
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """Return a read-only view of a column: numbers as float64 (null is NaN), times as epoch ms, the rest as objects.
+        """Return a read-only view of a column: numbers as float64 (null: NaN), times as epoch ms, the rest as objects.
 
         Raises KeyError.
         """
@@ -123,7 +123,9 @@ class LiveTable:
         self._indexed()
         if not len(self._tree_rows):
             return np.zeros(0, np.int64)
-        plane = self._plane if self._plane and _near(self._plane, longitude, latitude) else LocalPlane(longitude, latitude)
+        plane = (
+            self._plane if self._plane and _near(self._plane, longitude, latitude) else LocalPlane(longitude, latitude)
+        )
         self._plane = plane
         east, north = plane.to_metres(*(self._columns[c][self._tree_rows] for c in self._place or ()))
         x, y = plane.to_metres(longitude, latitude)

@@ -1,4 +1,4 @@
-"""A batch of messages through decode, map, check, enrich and the unique filter: rows for the warehouse, rows set aside."""
+"""A batch of messages through decode, map, check, enrich and the filter of doubles: good rows, and rows set aside."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def process_all(
         return process(stream, messages, contracts, find_mapping, recent, is_stored)
     except WarehouseError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the next messages must go on
+    except Exception as error:  # whatever it is, the next messages must go on
         if len(messages) == 1:
             log.exception("a message could not be processed", stream=stream, seq=messages[0].seq)
             batch = Batch(messages[0].seq, messages[0].seq, messages[0].arrived_ns, 1)
@@ -115,8 +115,8 @@ def process(
             batch.quarantined += [refused_message(m, stream, rule, str(error)) for m in group]
             continue
         for decoded in decode(contract, content_type, mapping, group):
-            if rows := _checked(batch, stream, contract, decoded, group):
-                sound.append(rows)
+            rows = _checked(batch, stream, contract, decoded, group)
+            sound += [rows] if rows else []
     for rows in sound:
         late = rows.times <= recent.horizon_ms
         if late.any():

@@ -21,7 +21,7 @@ from cityops.data.pipeline.message import Decoded, Index, Message, Reject
 
 
 def decode_csv(contract: Contract, mapping: SourceMapping | None, messages: Sequence[Message]) -> list[Decoded]:
-    """Return the rows of `messages`, a part for each different header line; what cannot be read is among the rejects."""
+    """Return the rows of `messages`, a part for each header line; what cannot be read is among the rejects."""
     headers: dict[bytes, list[tuple[int, list[bytes]]]] = {}
     for number, message in enumerate(messages):
         header, *rows = records(message.payload) or [b""]

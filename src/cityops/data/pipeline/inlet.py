@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -76,10 +77,8 @@ class Inlet:
         """Take nothing more."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None and not self._bus.is_closed:
-            try:
+            with contextlib.suppress(NatsError):  # the connection is gone, and the subscription with it
                 await subscription.unsubscribe()
-            except NatsError:
-                pass  # the connection is gone, and the subscription with it
 
     async def take(self, linger: float) -> list[Message]:
         """Return what came within `linger` seconds of the first message, or nothing after a second without any.

@@ -44,13 +44,13 @@ class _Form(Protocol):
     schema: pa.Schema
 
     def check(self, line: bytes) -> bytes:
-        """Return `line` as Arrow will read it, or raise msgspec.ValidationError or _Unfit."""
+        """Return `line` as Arrow will read it, or raise msgspec.ValidationError or _UnfitError."""
 
     def typed(self, table: pa.Table) -> tuple[pa.Table, pa.StringArray]:
         """Return the read columns in the contract's types, and per row what is broken."""
 
 
-class _Unfit(ValueError):
+class _UnfitError(ValueError):
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(reason)
         self.rule = rule
@@ -196,7 +196,7 @@ def _read_apart(
                 _check_text(line)
                 lines.append(form.check(line))
                 where.append((number, row))
-            except _Unfit as error:
+            except _UnfitError as error:
                 rejects.append(Reject(number, row, error.rule, str(error), line, NDJSON))
             except msgspec.ValidationError as error:
                 rejects.append(Reject(number, row, _rule_of(str(error)), str(error), line, NDJSON))
@@ -211,9 +211,9 @@ def _check_text(line: bytes) -> None:
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        raise _Unfit("json:", f"not UTF-8 at byte {error.start}") from error
+        raise _UnfitError("json:", f"not UTF-8 at byte {error.start}") from error
     if line[:1] != b"{":
-        raise _Unfit("json:", "not a JSON object")
+        raise _UnfitError("json:", "not a JSON object")
 
 
 def _rule_of(message: str) -> str:
@@ -314,7 +314,7 @@ class _Mapped:
             try:
                 flat[name] = coerced(_look_up(row, name), wanted, self._nulls)
             except ValueError as error:
-                raise _Unfit(f"type:{self._targets.get(name, name)}", f"{name}: {error}") from error
+                raise _UnfitError(f"type:{self._targets.get(name, name)}", f"{name}: {error}") from error
         return msgspec.json.encode(flat)
 
     def typed(self, table: pa.Table) -> tuple[pa.Table, pa.StringArray]:

@@ -21,7 +21,10 @@ _MOST_ENTITIES = 1_000
 def stored_already(
     warehouse: Warehouse, contract: Contract, table: pa.Table, keys: Keys, times: Times, but: tuple[str, Range] | None
 ) -> Mask:
-    """Return which rows of `table` the warehouse has, leaving out those of range `but` (stream, messages). Raises WarehouseError."""
+    """Return which rows of `table` the warehouse has, not counting those of `but` (stream, messages).
+
+    Raises WarehouseError.
+    """
     entities = one_array(table.column(contract.entity)).unique()
     spans = " OR ".join(f"({contract.time} BETWEEN {_time(low)} AND {_time(high)})" for low, high in _spans(times))
     where = [f"({spans})"]
@@ -37,7 +40,8 @@ def stored_keys(
     if but:
         stream, span = but
         where += f" AND NOT (_stream = {_text(stream)} AND _seq BETWEEN {span.first} AND {span.last})"
-    sql = f"SELECT {contract.entity}, {contract.time} FROM {DATABASE}.{contract.table} WHERE {where}"
+    columns = f"{contract.entity}, {contract.time}"
+    sql = f"SELECT {columns} FROM {DATABASE}.{contract.table} WHERE {where}"  # noqa: S608  # names ours, texts quoted
     found = warehouse.query(sql)
     if found.num_rows == 0:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64)
@@ -60,7 +64,7 @@ def keys_after(
 
 
 def keys_of_range(warehouse: Warehouse, contract: Contract, stream: str, span: Range, times: Times) -> Keys:
-    """Return the keys of the rows that messages `span` of `stream` left, dated as `times` are. Raises WarehouseError."""
+    """Return keys of the rows that messages `span` of `stream` left, dated as `times`. Raises WarehouseError."""
     low, high = _time(int(times.min())), _time(int(times.max()))
     where = f"{contract.time} BETWEEN {low} AND {high} AND _stream = {_text(stream)}"
     return stored_keys(warehouse, contract, f"{where} AND _seq BETWEEN {span.first} AND {span.last}")[0]

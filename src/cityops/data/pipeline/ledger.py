@@ -89,7 +89,8 @@ class Ledger:
         await self._write(Entry(self.entry.epoch, last, max(arrived_ns, self.entry.done_ns)))
 
     async def _write(self, entry: Entry) -> None:
-        assert self._bucket is not None, "load comes first"
+        if self._bucket is None:
+            raise RuntimeError("the ledger was not loaded")
         data = json.dumps({**asdict(entry), "doing": asdict(entry.doing) if entry.doing else None}).encode()
         try:
             self._revision = await self._bucket.update(self._key, data, last=self._revision)

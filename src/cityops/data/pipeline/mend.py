@@ -1,10 +1,11 @@
-"""Mends what a crash of the warehouse can leave half done: rows of a batch, rollups that do not count what the rows count.
+"""Mends what a crash of the warehouse can leave half done: rows of a batch, rollups that do not count the rows.
 
 Trying an insert again under its token does nearly all: the engine keeps the rows first, then minutes, hours, days and
 newest rows one after another, and the token fills in what was not reached. Two things are left, both looked for here.
 A token is noted an instant before its part is kept; killed between the two, the engine takes the part for there. And
 an insert tried again may hold rows that the first try had set aside as doubles of another stream's.
 """
+# ruff: noqa: S608  # names come from validated contracts, values are numbers
 
 from __future__ import annotations
 

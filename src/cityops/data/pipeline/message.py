@@ -14,7 +14,7 @@ Index = npt.NDArray[np.int64]
 
 
 class Message(NamedTuple):
-    """A message as the log holds it; `seq` and `arrived_ns` (epoch) are JetStream's, so reading it again gives the same rows."""
+    """A message as the log holds it; `seq` and `arrived_ns` (epoch) are JetStream's, the same when read again."""
 
     seq: int
     arrived_ns: int
@@ -49,8 +49,8 @@ RawRows = Callable[[Index], list[bytes]]
 class Decoded:
     """Rows of several messages in the contract's types.
 
-    `rules` names per row what is broken so far (null: nothing), `message` and `row` say which message of the group it came
-    from and where in it it stood; `raw` gives the bytes of rows as they came, of type `raw_type`.
+    `rules` names per row what is broken so far (null: nothing), `message` and `row` say which message of the group it
+    came from and where in it it stood; `raw` gives the bytes of rows as they came, of type `raw_type`.
     """
 
     table: pa.Table
@@ -63,7 +63,7 @@ class Decoded:
 
 
 def row_numbers(counts: Sequence[int]) -> tuple[Index, Index]:
-    """Return for every row of messages with `counts` rows: the number of its message, and its number in that message."""
+    """Return for every row of messages with `counts` rows the number of its message, and its number in it."""
     sizes = np.asarray(counts, np.int64)
     message = np.repeat(np.arange(len(sizes)), sizes)
     starts = np.cumsum(sizes) - sizes

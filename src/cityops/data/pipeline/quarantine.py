@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
 def broken_rows(
     contract: Contract, decoded: Decoded, messages: Sequence[Message], stream: str, rules: pa.StringArray, rows: Index
 ) -> pa.Table:
-    """Return the quarantine rows of `rows` of `decoded`, each breaking its entry of `rules` (one a row of the table)."""
+    """Return the quarantine rows of `rows` of `decoded`; `rules` has an entry for every row of it."""
     broken = rules.take(pa.array(rows))
     reasons = pa.array([reason_of(contract, rule) for rule in broken.to_pylist()], pa.string())
     return _table(

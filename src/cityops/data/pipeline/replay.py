@@ -1,4 +1,5 @@
 """Rows in quarantine: what is there, and back to the log with them once the cause is mended."""
+# ruff: noqa: S608  # names are constants, values are bound
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _TABLE = f"{DATABASE}.{QUARANTINE}"
 
 @dataclass(frozen=True)
 class Held:
-    """Rows of one contract in quarantine under one rule: how many, since when, from which sources, one as an example."""
+    """Rows of one contract in quarantine under one rule: how many, since when, from where, one as an example."""
 
     contract: str
     rule: str
@@ -89,7 +90,8 @@ async def replay(settings: Settings, contract: str, rule: str) -> int:
             f"AND _arrived_at <= fromUnixTimestamp64Milli(toInt64({int(newest)}), 'UTC')"
         )
         found = await warehouse.query(
-            f"SELECT raw, toString(content_type) AS kind, toString(_source) AS source FROM {_TABLE} WHERE {where}", given
+            f"SELECT raw, toString(content_type) AS kind, toString(_source) AS source FROM {_TABLE} WHERE {where}",
+            given,
         )
         triples = zip(*(found.column(name).to_pylist() for name in ("raw", "kind", "source")), strict=True)
         for kind, payload, count in _messages(contract, triples):

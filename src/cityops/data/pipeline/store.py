@@ -79,8 +79,8 @@ def month_parts(table: pa.Table, column: str) -> Iterator[pa.Table]:
 def inserts(table: pa.Table, column: str) -> Iterator[pa.Table]:
     """Yield `table` in pieces that one insert takes: the engine refuses more than a hundred partitions at once.
 
-    A token stands for its insert in each partition by itself, so an insert cut off between two of them is completed when
-    it is tried again.
+    A token stands for its insert in each partition by itself, so an insert cut off between two of them is completed
+    when it is tried again.
     """
     months = _months(table, column)
     different = np.unique(months)
@@ -91,4 +91,4 @@ def inserts(table: pa.Table, column: str) -> Iterator[pa.Table]:
 
 def _months(table: pa.Table, column: str) -> npt.NDArray[np.datetime64]:
     times = one_array(table.column(column)).cast(pa.int64()).to_numpy()
-    return times.astype("datetime64[ms]").astype("datetime64[M]")
+    return np.asarray(times.astype("datetime64[ms]").astype("datetime64[M]"))

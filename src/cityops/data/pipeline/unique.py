@@ -1,4 +1,4 @@
-"""Rows seen lately: a set of 64-bit keys in two generations, so that a resent row is found without asking the warehouse."""
+"""Rows seen lately: a set of 64-bit keys in two generations, so that a resent row is found without a question."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _mix(values: Keys) -> Keys:
 
 
 def _text_hashes(words: pa.StringArray) -> Keys:
-    """Return a multilinear hash of each text: its bytes times fixed random numbers by position (Carter, Wegman 1979)."""
+    """Return a multilinear hash of each text: bytes times fixed random numbers by position (Carter, Wegman 1979)."""
     offsets = np.frombuffer(words.buffers()[1], np.int32)[words.offset : words.offset + len(words) + 1].astype(np.int64)
     data = words.buffers()[2]
     letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)

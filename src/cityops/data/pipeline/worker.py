@@ -15,11 +15,11 @@ from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
 from cityops.data.contract import Contract, Contracts
+from cityops.data.edge.mappings import Mappings
 from cityops.data.pipeline.batch import Batch, newest, process_all
 from cityops.data.pipeline.inlet import BrokenOrderError, Inlet
 from cityops.data.pipeline.late import stored_already
 from cityops.data.pipeline.ledger import Entry, Ledger, Range
-from cityops.data.edge.mappings import Mappings
 from cityops.data.pipeline.message import Message
 from cityops.data.pipeline.store import Store
 from cityops.data.pipeline.unique import Keys, Mask, RecentRows, Times
