@@ -22,8 +22,8 @@ from cityops.ioc.shapes import CityInfo, Health, ImageInfo, LatestRows, PanelInf
 
 TILES = TILES_URL.removeprefix("/v1")
 _encode = msgspec.json.encode
-_NO_CITY = "there is no city yet: `cityops up` makes one, `cityops city import` brings one in"
-_ERRORS: dict[int | str, dict[str, Any]] = {
+NO_CITY = "there is no city yet: `cityops up` makes one, `cityops city import` brings one in"
+ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": meaning}
     for code, meaning in ((404, "no such thing; the answer lists what there is"), (503, "an engine is not there yet"))
 }
@@ -39,7 +39,7 @@ def json(data: object, status: int = 200) -> Response:
 
 def state_routes(screen: Screen) -> APIRouter:  # noqa: C901  # one short function a route
     """Return the routes that say how the city is set up and how it stands."""
-    routes = APIRouter(prefix="/v1", responses=_ERRORS)
+    routes = APIRouter(prefix="/v1", responses=ERRORS)
 
     @routes.get("/health", response_model=Health, operation_id="health")
     async def health() -> Response:
@@ -51,7 +51,7 @@ def state_routes(screen: Screen) -> APIRouter:  # noqa: C901  # one short functi
         """Return the city: where it is, its districts, map layers and feed topics."""
         info = screen.city_info()
         if info is None:
-            raise ProblemError(503, _NO_CITY)
+            raise ProblemError(503, NO_CITY)
         return json(info)
 
     @routes.get("/panels", response_model=list[PanelInfo], operation_id="panels")
@@ -63,7 +63,7 @@ def state_routes(screen: Screen) -> APIRouter:  # noqa: C901  # one short functi
     async def places(kind: Annotated[list[Name], Query(min_length=1, max_length=20)], limit: Limit = 1000) -> Response:
         """Return places of the given kinds."""
         if screen.city is None:
-            raise ProblemError(503, _NO_CITY)
+            raise ProblemError(503, NO_CITY)
         rows = screen.city.places_of(*kind).slice(0, limit).to_pylist()
         found = [
             PlaceInfo(
@@ -112,7 +112,7 @@ def state_routes(screen: Screen) -> APIRouter:  # noqa: C901  # one short functi
     async def tiles(request: Request) -> Response:
         """Return the city's PMTiles archive; ranges are how it is read."""
         if screen.city is None or not screen.city.tiles.is_file():
-            raise ProblemError(503, _NO_CITY)
+            raise ProblemError(503, NO_CITY)
         kept = FOREVER if "v" in request.query_params else ASK_FIRST
         return unless_known(request.headers, screen.city.tiles, {"Cache-Control": kept}, "application/vnd.pmtiles")
 
@@ -121,7 +121,7 @@ def state_routes(screen: Screen) -> APIRouter:  # noqa: C901  # one short functi
 
 def history_routes(screen: Screen, warehouse: Questions) -> APIRouter:
     """Return the routes that ask `warehouse`."""
-    routes = APIRouter(prefix="/v1", responses=_ERRORS)
+    routes = APIRouter(prefix="/v1", responses=ERRORS)
 
     def contract_of(name: str) -> Contract:
         if name not in screen.contracts:

@@ -17,7 +17,7 @@ from cityops.apps.live import Questions
 from cityops.apps.manifest import installed
 from cityops.data.contract.installed import installed_contracts
 from cityops.data.warehouse.client import AsyncWarehouse
-from cityops.ioc import api, openapi, problems
+from cityops.ioc import api, objects, openapi, problems
 from cityops.ioc.assets import Assets
 from cityops.ioc.engines import Engines
 from cityops.ioc.feed import Feed
@@ -43,6 +43,7 @@ def create_app(screen: Screen, warehouse: Questions, assets: Assets | None = Non
     problems.install(app)
     app.include_router(api.state_routes(screen))
     app.include_router(api.history_routes(screen, warehouse))
+    app.include_router(objects.routes(screen))
     app.router.routes.append(Route("/v1/feed", FeedEndpoint(screen.feed)))
     app.mount("/", assets)
     wrapped(app)
