@@ -104,6 +104,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/objects/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Links
+         * @description Return links whose name or number contains `q`; with `fid`, exactly those, in the order asked for.
+         */
+        get: operations["links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/objects/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Places
+         * @description Return places of the given kinds (all, without) whose name or number contains `q`.
+         */
+        get: operations["placePage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/panels": {
         parameters: {
             query?: never;
@@ -695,6 +735,43 @@ export interface components {
             value: number;
         };
         /**
+         * LinkInfo
+         * @description A road link: `fid` is its number in the tiles and on the feed, lon/lat its middle.
+         */
+        LinkInfo: {
+            /** District Id */
+            district_id: string;
+            /** Fid */
+            fid: number;
+            /** Free Speed Kmh */
+            free_speed_kmh: number;
+            /** Highway */
+            highway: string;
+            /** Id */
+            id: string;
+            /** Lanes */
+            lanes: number;
+            /** Lat */
+            lat: number;
+            /** Length M */
+            length_m: number;
+            /** Lon */
+            lon: number;
+            name: components["schemas"]["Text"];
+            /** Oneway */
+            oneway: boolean;
+        };
+        /**
+         * LinkPage
+         * @description Some links out of `total` that match.
+         */
+        LinkPage: {
+            /** Items */
+            items: components["schemas"]["LinkInfo"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * LinkState
          * @description Event of the topic `link` and of the panel kind `link`.
          *
@@ -783,6 +860,16 @@ export interface components {
             name: components["schemas"]["Text"];
         };
         /**
+         * PlacePage
+         * @description Some places out of `total` that match.
+         */
+        PlacePage: {
+            /** Items */
+            items: components["schemas"]["PlaceInfo"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * Problem
          * @description An error (RFC 9457); further members say what would be right.
          */
@@ -807,7 +894,7 @@ export interface components {
         };
         /**
          * Row
-         * @description One row of a list: `badge` an emergency level, `los` a road's level of service; lon/lat and fid are on the map.
+         * @description One row of a list: `badge` an emergency level, `los` a road's level; lon/lat and fid are on the map.
          */
         Row: {
             /**
@@ -1260,6 +1347,110 @@ export interface operations {
                 };
                 content: {
                     "image/png": unknown;
+                };
+            };
+            /** @description no such thing; the answer lists what there is */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description an engine is not there yet */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    links: {
+        parameters: {
+            query?: {
+                q?: string;
+                fid?: number[] | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkPage"];
+                };
+            };
+            /** @description no such thing; the answer lists what there is */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description an engine is not there yet */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    placePage: {
+        parameters: {
+            query?: {
+                q?: string;
+                kind?: string[] | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacePage"];
                 };
             };
             /** @description no such thing; the answer lists what there is */

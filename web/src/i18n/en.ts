@@ -155,7 +155,7 @@ const words: Words = {
   'objects.title': 'Map objects',
   'objects.search': 'Find by name or number',
   'objects.found': '{n} found',
-  'objects.more': 'Show {n} more',
+  'objects.more': 'Show more',
   'objects.show': 'Show on map',
   'objects.none': 'No object matches',
   'objects.name': 'Name',

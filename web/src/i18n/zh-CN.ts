@@ -154,7 +154,7 @@ export default {
   'objects.title': '图上对象',
   'objects.search': '按名称或编号查找',
   'objects.found': '共 {n} 项',
-  'objects.more': '再显示 {n} 项',
+  'objects.more': '显示更多',
   'objects.show': '在图上查看',
   'objects.none': '没有符合条件的对象',
   'objects.name': '名称',

@@ -1,6 +1,8 @@
-// Every object of the map as a row: those that move or change come from the feed, the others are asked for.
-import { computed, shallowRef, type ComputedRef } from 'vue'
-import type { Severity, Text } from '../api/types.ts'
+// Every object of the map as a row: what moves or changes comes from the feed, links and places are asked for in pages.
+import { shallowRef } from 'vue'
+import { api } from '../api/client.ts'
+import type { components } from '../api/schema.d.ts'
+import type { Severity } from '../api/types.ts'
 import { alerts, los, now, stations, unitCount, units } from '../feed/live.ts'
 import { number } from '../i18n/format.ts'
 import { pick, t, type Key } from '../i18n/index.ts'
@@ -17,48 +19,20 @@ export interface ObjectRow {
   object: Chosen
 }
 
+/** A list that grows by pages: what is known of it so far, and how long it is. */
+export interface List {
+  rows(): ObjectRow[]
+  total(): number
+  more(): Promise<void>
+}
+
+type Place = components['schemas']['PlaceInfo']
+type Link = components['schemas']['LinkInfo']
+
 export const KINDS: readonly ObjectKind[] = ['alert', 'link', 'unit', 'air', 'place']
 
-const PLACE_KINDS = [
-  'hospital', 'fire_station', 'police_station', 'government', 'station', 'square', 'school', 'park', 'bridge', 'weather_station',
-  'construction_site', 'camera', 'detector', 'signal',
-] // prettier-ignore
-
-interface Place {
-  id: string
-  kind: string
-  name: Text
-  lon: number
-  lat: number
-}
-
-interface Link {
-  fid: number
-  id: string
-  name: Text
-  highway: string
-  lanes: number
-  length_m: number
-  free_speed_kmh: number
-  oneway: boolean
-  lon: number
-  lat: number
-}
-
-const places = shallowRef<readonly Place[]>()
-const links = shallowRef<readonly Link[]>()
-
-async function load<T>(address: string): Promise<readonly T[]> {
-  const answer = await fetch(address)
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`)
-  return (await answer.json()) as T[]
-}
-
-/** Fetches what a kind's rows are made of, once. */
-export async function prepare(kind: ObjectKind): Promise<void> {
-  if (kind === 'place') places.value ??= await load<Place>(`/v1/places?limit=10000&${PLACE_KINDS.map((one) => `kind=${one}`).join('&')}`)
-  if (kind === 'link') links.value ??= await load<Link>('/v1/links')
-}
+const PAGE = 100
+const FIRST_ABNORMAL = 3
 
 function alertRows(): ObjectRow[] {
   return alerts.value.map((one) => ({
@@ -77,7 +51,7 @@ function unitRows(): ObjectRow[] {
   return [...units.values()].map((one) => ({
     id: one.id,
     name: one.id,
-    kind: t(`kind.${one.kind}` as Key),
+    kind: named(`kind.${one.kind}`, one.kind),
     now: one.speed === null ? '' : `${number(one.speed)} km/h`,
     stale: one.stale,
     object: { kind: 'unit', id: one.id, lon: one.lon, lat: one.lat },
@@ -95,46 +69,101 @@ function airRows(): ObjectRow[] {
   }))
 }
 
-function placeRows(): ObjectRow[] {
-  return (places.value ?? []).map((one) => ({
+function placeRow(one: Place): ObjectRow {
+  return {
     id: one.id,
     name: pick(one.name) || one.id,
     kind: named(`kind.${one.kind}`, one.kind),
     now: '',
     stale: false,
     object: { kind: 'place', id: one.id, lon: one.lon, lat: one.lat, facts: { kind: one.kind, name_zh: one.name.zh, name_en: one.name.en } },
-  }))
+  }
 }
 
-/** The most congested first. */
-function linkRows(): ObjectRow[] {
-  const level = (fid: number): number => los.get(fid) ?? 0
-  return (links.value ?? [])
-    .map((one) => ({
-      id: one.id,
-      name: `${pick(one.name) || t('unnamed')} ${one.id}`,
-      kind: highwayName(one.highway),
-      now: t(`los.${level(one.fid)}` as Key),
-      stale: level(one.fid) === 0,
-      object: {
-        kind: 'link' as const,
-        id: one.id,
-        fid: one.fid,
-        lon: one.lon,
-        lat: one.lat,
-        facts: { ...one, name_zh: one.name.zh, name_en: one.name.en },
-      },
-    }))
-    .sort((a, b) => level(b.object.fid) - level(a.object.fid))
+function linkRow(one: Link): ObjectRow {
+  const level = los.get(one.fid) ?? 0
+  const facts = { ...one, name_zh: one.name.zh, name_en: one.name.en }
+  return {
+    id: one.id,
+    name: `${pick(one.name) || t('unnamed')} ${one.id}`,
+    kind: highwayName(one.highway),
+    now: t(`los.${level}` as Key),
+    stale: level === 0,
+    object: { kind: 'link', id: one.id, fid: one.fid, lon: one.lon, lat: one.lat, facts },
+  }
 }
 
-const ROWS: Record<ObjectKind, () => ObjectRow[]> = { alert: alertRows, link: linkRows, unit: unitRows, air: airRows, place: placeRows }
-
-/** Returns the rows of a kind whose name or number contains `wanted`. */
-export function rowsOf(kind: () => ObjectKind, wanted: () => string): ComputedRef<ObjectRow[]> {
-  return computed(() => {
-    const needle = wanted().trim().toLowerCase()
-    const rows = ROWS[kind()]()
-    return needle ? rows.filter((row) => `${row.name} ${row.id} ${row.kind}`.toLowerCase().includes(needle)) : rows
-  })
+/** Returns a list of the feed's rows: all known at once, shown page by page. */
+function told(all: () => ObjectRow[], wanted: string): List {
+  const needle = wanted.trim().toLowerCase()
+  const shown = shallowRef(PAGE)
+  const matching = (): ObjectRow[] => all().filter((row) => `${row.name} ${row.id} ${row.kind}`.toLowerCase().includes(needle))
+  return {
+    rows: () => matching().slice(0, shown.value),
+    total: () => matching().length,
+    more: async () => {
+      shown.value += PAGE
+    },
+  }
 }
+
+/** Returns a list that the server is asked for: `first` in front, when given. */
+function asked<T extends { id: string }>(
+  row: (item: T) => ObjectRow,
+  page: (offset: number) => Promise<{ total: number; items: T[] } | undefined>,
+  first?: () => Promise<{ items: T[] } | undefined>,
+): List {
+  const items = shallowRef<readonly T[]>([])
+  const total = shallowRef(0)
+  let offset = 0
+  let begun = first === undefined
+  return {
+    rows: () => {
+      void now.value
+      return items.value.map(row)
+    },
+    total: () => total.value,
+    more: async () => {
+      if (!begun) {
+        begun = true
+        items.value = (await first!())?.items ?? []
+      }
+      const found = await page(offset)
+      if (!found) return
+      offset += found.items.length
+      total.value = found.total
+      const known = new Set(items.value.map((item) => item.id))
+      items.value = [...items.value, ...found.items.filter((item) => !known.has(item.id))]
+    },
+  }
+}
+
+/** The most congested links first. */
+const congested = (): number[] =>
+  [...los]
+    .filter(([, level]) => level >= FIRST_ABNORMAL)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, PAGE)
+    .map(([fid]) => fid)
+
+function links(wanted: string): List {
+  const page = async (offset: number) => (await api.GET('/v1/objects/links', { params: { query: { q: wanted, offset, limit: PAGE } } })).data
+  const worst = congested()
+  const first = async () => (await api.GET('/v1/objects/links', { params: { query: { fid: worst, limit: PAGE } } })).data
+  return asked<Link>(linkRow, page, wanted.trim() === '' && worst.length ? first : undefined)
+}
+
+function places(wanted: string): List {
+  return asked<Place>(placeRow, async (offset) => (await api.GET('/v1/objects/places', { params: { query: { q: wanted, offset, limit: PAGE } } })).data)
+}
+
+const LISTS: Record<ObjectKind, (wanted: string) => List> = {
+  alert: (wanted) => told(alertRows, wanted),
+  link: links,
+  unit: (wanted) => told(unitRows, wanted),
+  air: (wanted) => told(airRows, wanted),
+  place: places,
+}
+
+/** Returns the list of a kind's objects whose name or number contains `wanted`. */
+export const listOf = (kind: ObjectKind, wanted: string): List => LISTS[kind](wanted)
