@@ -47,7 +47,7 @@ EVENTS: tuple[Event, ...] = (
         kept="moment",
         payload="Arrow IPC stream: the newest row of each entity of one micro-batch",
         producers=("data.pipeline.worker",),
-        consumers=("ioc.engines",),
+        consumers=("ioc.engines", "data.live.feed"),
     ),
     Event(
         name="telemetry of a role",
@@ -61,7 +61,7 @@ EVENTS: tuple[Event, ...] = (
         name="progress of the pipeline",
         subject="$KV.ledger.{stream}",
         kept="key-value",
-        payload="JSON: {done: seq, doing: {first, last} | null}",
+        payload="JSON: {epoch, done: seq, done_ns: when it arrived, doing: {first, last} | null}",
         producers=("data.pipeline.ledger",),
         consumers=("data.pipeline.ledger",),
     ),
