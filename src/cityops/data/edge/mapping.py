@@ -254,7 +254,7 @@ class _Reader:
         return Time(sources, layout, None if layout.startswith("epoch") or "%z" in layout else zone)
 
     def _point(self, mark: Marked, keys: dict[str, Marked]) -> Rule:
-        system = keys["system"].choice(SYSTEMS) if "system" in keys else "WGS84"
+        system = _system(keys["system"]) if "system" in keys else "WGS84"
         if "longitude" in keys or "latitude" in keys:
             if "from" in keys or "places" in keys:
                 raise mark.error("either `longitude` and `latitude`, or `from`")
@@ -327,6 +327,14 @@ def _position(mark: Marked, system: str) -> tuple[float, float]:
         raise mark.error("[longitude, latitude] in degrees is wanted")
     longitude, latitude = to_wgs84(np.array(pair[:1]), np.array(pair[1:]), system)
     return float(longitude[0]), float(latitude[0])
+
+
+def _system(mark: Marked) -> str:
+    """Return one of SYSTEMS, however it is spelt (GCJ-02, gcj02)."""
+    name = mark.text().upper().replace("-", "").replace(" ", "")
+    if name not in SYSTEMS:
+        raise mark.error(f"{mark.raw!r} is no coordinate system known here; known are {', '.join(SYSTEMS)}")
+    return name
 
 
 def _zone(mark: Marked) -> str:
