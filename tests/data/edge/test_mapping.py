@@ -67,7 +67,10 @@ def test_places_in_a_shifted_system_become_wgs84() -> None:
         (("unit: ug/m3", "units: ug/m3"), "demo.yaml:7: fields.co.units: unknown key (did you mean unit?)"),
         (("Asia/Shanghai", "Asia/Shanghigh"), "demo.yaml:3: time_zone: 'Asia/Shanghigh' is no time zone"),
         (("time_zone: Asia/Shanghai\n", ""), "demo.yaml:5: fields.observed_at: the times have no zone"),
-        (("places: sites", "places: sites, system: GCJ-20"), "fields.location.system: 'GCJ-20' is no coordinate system"),
+        (
+            ("places: sites", "places: sites, system: GCJ-20"),
+            "fields.location.system: 'GCJ-20' is no coordinate system",
+        ),
         (("places: sites", "places: spots"), "demo.yaml:9: fields.location.places: no table 'spots' among `tables`"),
         (("[116.4, 39.9]", "[39.9, 116.4]"), "[longitude, latitude] in degrees is wanted"),
         (("  station_id: site\n", ""), "requires `station_id`, which no field gives"),
