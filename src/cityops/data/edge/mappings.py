@@ -32,6 +32,9 @@ class Mappings:
     async def learn(self, ids: Iterable[str]) -> None:
         """Have the mappings `ids` at hand for `find`. Raises nats.errors.Error when the bus does not answer."""
         now = time.monotonic()
+        ids = set(ids)
+        if len(self._kept) + len(ids) > _MOST_KEPT:  # ids come from strangers
+            self._kept = {id_: kept for id_, kept in self._kept.items() if id_ in ids}
         for id_ in ids:
             kept = self._kept.get(id_)
             if kept and now - kept[0] < LOOK_AGAIN_SECONDS:
@@ -40,8 +43,6 @@ class Mappings:
             if kept and kept[1] == text:
                 self._kept[id_] = (now, *kept[1:])
                 continue
-            if len(self._kept) >= _MOST_KEPT:  # ids come from strangers
-                self._kept.clear()
             self._kept[id_] = (now, text, self._read(id_, text))
 
     def find(self, id_: str, contract: str) -> SourceMapping:
