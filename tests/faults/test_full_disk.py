@@ -46,9 +46,17 @@ def fill(file: Path) -> None:
                 os.posix_fallocate(out.fileno(), out.seek(0, os.SEEK_END), free)
 
 
-async def test_a_disk_that_fills_up_under_load_loses_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def one(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Up]:
+    """A platform on the small disk, ended with the test however it goes."""
     monkeypatch.setenv("CITYOPS_DISK_RESERVE_MB", "300")
-    one = await asyncio.to_thread(Up, small_disk / "data", roles=ROLES)
+    started = Up(small_disk / "data", roles=ROLES)
+    yield started
+    if started.process.poll() is None:
+        started.end()
+
+
+async def test_a_disk_that_fills_up_under_load_loses_nothing(one: Up, small_disk: Path) -> None:
     settings = await asyncio.to_thread(one.wait)
     http, mqtt = Tally(), Tally()
     first_ms = int(time.time() * 1000)
