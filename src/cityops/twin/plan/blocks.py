@@ -74,7 +74,7 @@ class Cutter:
         for axis in axes:
             if size[axis] < 2.2 * CLEAR:
                 continue
-            for share in 0.5 + self._rng.uniform(-0.14, 0.14, 4):
+            for share in 0.5 + self._rng.uniform(-1, 1, 10) * np.linspace(0.1, 0.3, 10):
                 at = low[axis] + share * size[axis]
                 ends = np.array(
                     [[at, low[1] - 5], [at, high[1] + 5]] if axis == 0 else [[low[0] - 5, at], [high[0] + 5, at]]

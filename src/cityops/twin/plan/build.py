@@ -15,7 +15,7 @@ from cityops.twin.plan import layers, sumo, tables
 from cityops.twin.plan.generate import generate
 from cityops.twin.plan.model import CityPlan
 
-RECIPE = 6
+RECIPE = 8
 """Raised whenever the same arguments would give another folder, so that old folders are built anew."""
 
 STAMP_FILE = "stamp.json"

@@ -40,6 +40,10 @@ class Draft:
         self.streets.append(street)
         return len(self.streets) - 1
 
+    def lines_of(self, *kinds: str) -> list[LineString]:
+        """Return the lines of streets of the given kinds."""
+        return [line for line, n in zip(self.lines, self.owners, strict=True) if self.streets[n].kind in kinds]
+
     def put(self, line: LineString, owner: int) -> None:
         """Lay `line` exactly as it is."""
         if line.length > 1:

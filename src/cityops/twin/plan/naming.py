@@ -153,6 +153,7 @@ def bridges(net: Network, names: Sequence[Name], rows: Ints, land: Terrain) -> l
 
 def _bridge(stem: Name, over: Name, spec: Street, taken: set[str]) -> Name:
     grand = "大桥" if over.zh.endswith("江") else "桥"
+    stem = Name(stem.zh.removesuffix("桥"), stem.en)  # 泰桥路 crosses on 泰桥
     zh, en = (stem.zh + over.zh, f"{stem.en} {over.en}") if spec.kind == "expressway" else (stem.zh, stem.en)
     if zh + grand not in taken:
         return Name(zh + grand, en + " Bridge")

@@ -188,7 +188,7 @@ def _faces(web: Web, land: Terrain) -> Geometries:
 def _dry(face: Polygon, water_and_hills: shapely.Geometry) -> list[Polygon]:
     """Return the parts of a superblock that can be built on."""
     if not face.intersects(water_and_hills):
-        return [face]
+        return _without_holes(face)
     parts = shapely.get_parts(face.difference(water_and_hills))
     parts = [part for part in parts if part.geom_type == "Polygon" and part.area > 15_000]
     return [Polygon(piece.exterior) for part in parts for piece in _without_holes(part)]

@@ -64,10 +64,11 @@ def draw_skeleton(land: Terrain, rng: np.random.Generator) -> Skeleton:
     expressways = [_expressway(draft, n, ring, len(rings)) for n, ring in enumerate(rings) if n]
     for way in expressways:
         _frontage(draft, way, dry)
-    _axes(draft, land, warp, dry)
+    _quays(draft, land, urban)  # before all that could cut a shore road short
+    _axes(draft, land, warp)
+    _small_bridges(draft, land, urban, [way.line for way in expressways])
     inner = draft.street(Street("ring", "primary", 1, key=0))
     draft.lay(rings[0], inner, gap=90.0, barrier=wide, crossing=4.0)
-    _quays(draft, land, urban)
     _radials(draft, land, rings, warp, wide, rng)
     expressways += _exits(draft, land, rings[-1], rng)
     corridor = shapely.union_all([way.line.buffer(FRONTAGE_OFFSET + 6) for way in expressways])
@@ -101,7 +102,7 @@ def _frontage(draft: Draft, way: Expressway, dry: shapely.Geometry) -> None:
             draft.put(part, owner)
 
 
-def _axes(draft: Draft, land: Terrain, warp: Warp, dry: shapely.Geometry) -> None:
+def _axes(draft: Draft, land: Terrain, warp: Warp) -> None:
     """Lay the great avenues: along the river on both banks, and over the bridges."""
     r = land.radius
     crossings = [0.04, 0.47, -0.55] if r > 2500 else [0.04]
@@ -110,7 +111,7 @@ def _axes(draft: Draft, land: Terrain, warp: Warp, dry: shapely.Geometry) -> Non
     still = shapely.union_all([*land.lakes, *land.hills])
     for n, x in enumerate(crossings):
         line = _straight(land, warp, np.array([[x, -1.6], [x, 1.6]]) * r)
-        draft.lay(line, draft.street(Street("axis", "primary", 1, "ns", n)), gap=120.0, barrier=still, crossing=4.0)
+        draft.lay(line, draft.street(Street("axis", "primary", 1, "ns", n)), gap=120.0, barrier=still, crossing=7.0)
     for n, y in enumerate((0.03, -0.52)):
         line = _straight(land, warp, np.array([[-1.7, y], [1.7, y]]) * r)
         barrier = shapely.union_all([still, land.river_area.buffer(QUAY_OFFSET)])
@@ -151,6 +152,20 @@ def _relaxed(ring: LineString) -> np.ndarray:
 def _merged(line: shapely.Geometry) -> shapely.Geometry:
     lines = [part for part in shapely.get_parts(line) if part.geom_type == "LineString"]
     return shapely.line_merge(shapely.multilinestrings(lines)) if lines else shapely.MultiLineString()
+
+
+def _small_bridges(draft: Draft, land: Terrain, urban: Polygon, rings: list[LineString]) -> None:
+    """Lay streets over the tributary, where none of the axes crosses it: about every 650 m, square to its course."""
+    course = land.tributary
+    away = shapely.union_all([*rings, *draft.lines_of("axis")]).buffer(300.0)
+    still = shapely.union_all([*land.lakes, *land.hills, land.river_area]).buffer(30.0)
+    for s in np.arange(325.0, course.length, 650.0):
+        middle, ahead = (np.asarray(course.interpolate(s + d).coords[0]) for d in (0.0, 20.0))
+        way = (ahead - middle) / np.hypot(*(ahead - middle))
+        side = np.array([-way[1], way[0]]) * 190.0
+        line = LineString([middle - side, middle + side])
+        if urban.contains(line) and not line.intersects(still) and not away.contains(Point(middle)):
+            draft.put(line, draft.street(Street("grid", "secondary", 2)))  # its ends are led on to the next street
 
 
 def _radials(
@@ -223,18 +238,13 @@ def _grid(
                 barrier = wide if primary else dry if n % 2 else shapely.union_all([dry, corridor])
                 for part in shapely.get_parts(inside):
                     if part.geom_type == "LineString" and part.length > 300:
-                        draft.lay(part, owner, gap=150.0, barrier=barrier, crossing=3.2)
+                        draft.lay(part, owner, gap=150.0, barrier=barrier, crossing=4.5 if primary else 3.2)
 
 
 def _country_roads(draft: Draft, ring: LineString) -> list[LineString]:
     """Return the stretches of avenues beyond the outermost ring."""
     city = Polygon(ring).buffer(250.0)
-    outside = [
-        part
-        for line, owner in zip(draft.lines, draft.owners, strict=True)
-        if draft.streets[owner].kind in ("axis", "radial")
-        for part in shapely.get_parts(line.difference(city))
-    ]
+    outside = [part for line in draft.lines_of("axis", "radial") for part in shapely.get_parts(line.difference(city))]
     return [part for part in outside if part.geom_type == "LineString" and part.length > 600]
 
 
