@@ -2,6 +2,7 @@
 import vue from '@vitejs/plugin-vue'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { defineConfig, type Plugin } from 'vite'
 
@@ -30,6 +31,7 @@ function copies(): Plugin {
 
 export default defineConfig({
   plugins: [vue({ features: { optionsAPI: false } }), copies()],
+  resolve: { alias: { fflate: fileURLToPath(new URL('src/map/no-fflate.ts', import.meta.url)) } },
   server: { proxy: { '/v1': api } },
   build: {
     outDir: OUT,

@@ -1,6 +1,6 @@
 // The map's beat: what changed is applied together, at most once in a while, so that a change costs one frame.
 
-const LEAST_MS = 800
+const LEAST_MS = 1_000
 
 export class Beat {
   private readonly works = new Set<() => void>()

@@ -18,16 +18,16 @@ import { shown } from './shown.ts'
 import { addSprites } from './sprites.ts'
 import { at, scaled } from './scale.ts'
 import { baseStyle, fontFaces, UNDER_LABELS, UNDER_WATER } from './style.ts'
-import { isTraffic, Swarm } from './swarm.ts'
+import { AGGREGATED_BELOW, isTraffic, Swarm } from './swarm.ts'
 import { driveUnits, UNIT_SOURCES, unitLayers } from './units.ts'
 import type { CityView } from './view.ts'
 import type { Zone } from './zone.ts'
 
 /** Layers that a click asks, nearest to the eye first. */
-const POINT_LAYERS = { alert: 'alert', unit: 'unit', air: 'air', place: 'place' } as const
+const POINT_LAYERS = { alert: 'alert', air: 'air', place: 'place' } as const
 const REACH_PX = 6
 const POINTS: Record<string, readonly string[]> = {
-  units: ['unit', 'unit-group', 'unit-group-count'],
+  units: ['unit-group', 'unit-group-count'],
   alerts: ['alert-disc', 'alert'],
   air: ['air', 'air-name'],
 }
@@ -184,23 +184,24 @@ class GlView implements CityView {
     ]
     const layers = [...Object.keys(POINT_LAYERS), ...ROAD_LAYERS].filter((id) => this.map.getLayer(id))
     const found = this.map.queryRenderedFeatures(box, { layers })
+    const unit = this.unitAt(x, y)
     for (const [layer, kind] of Object.entries(POINT_LAYERS)) {
+      if (unit && layer !== 'alert') return { kind: 'unit', id: unit.id }
       const feature = found.find((one) => one.layer.id === layer)
       if (feature?.geometry.type === 'Point') return chosenOf(kind, feature, feature.geometry.coordinates as [number, number])
     }
-    const vehicle = this.vehicleAt(x, y)
-    if (vehicle) return { kind: 'unit', id: vehicle.id }
     const road = found.find((one) => one.layer.source === 'city' && one.sourceLayer === 'road')
     return road && linkOf(road, lngLat)
   }
 
-  private vehicleAt(x: number, y: number): Unit | undefined {
+  private unitAt(x: number, y: number): Unit | undefined {
     if (!this.swarm.visible) return undefined
-    let [nearest, distance]: [Unit | undefined, number] = [undefined, REACH_PX]
+    let [nearest, distance]: [Unit | undefined, number] = [undefined, REACH_PX * this.zone.scale * 1.5]
+    const apart = this.map.getZoom() >= at(AGGREGATED_BELOW)
     for (const unit of units.values()) {
-      if (!isTraffic(unit)) continue
-      const at = this.map.project([unit.lon, unit.lat])
-      const away = Math.hypot(at.x - x, at.y - y)
+      if (!apart && !isTraffic(unit)) continue
+      const seen = this.map.project([unit.lon, unit.lat])
+      const away = Math.hypot(seen.x - x, seen.y - y)
       if (away < distance) [nearest, distance] = [unit, away]
     }
     return nearest

@@ -13,7 +13,9 @@ function drawn(size: number, ratio: number, draw: (context: CanvasRenderingConte
   return (context as unknown as OffscreenCanvasRenderingContext2D).getImageData(0, 0, canvas.width, canvas.height)
 }
 
-function chip(context: CanvasRenderingContext2D, size: number, icon: Icon, ink: string, edge: string, round: boolean): void {
+type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D
+
+function chip(context: Context, size: number, icon: Icon, ink: string, edge: string, round: boolean): void {
   context.beginPath()
   context.roundRect(1, 1, size - 2, size - 2, round ? size / 2 : size / 5)
   context.fillStyle = 'rgba(13, 21, 31, 0.94)'
@@ -26,6 +28,11 @@ function chip(context: CanvasRenderingContext2D, size: number, icon: Icon, ink: 
   context.scale(inner / FIELD, inner / FIELD)
   context.fillStyle = ink
   context.fill(new Path2D(ICONS[icon]), 'evenodd')
+}
+
+/** Draws a response unit on a field of `size`. */
+export function unitChip(context: Context, size: number, icon: Icon, stale: boolean): void {
+  chip(context, size, icon, stale ? UNIT_STALE : '#dbe4ed', stale ? UNIT_STALE : '#8ea2b7', false)
 }
 
 function badge(context: CanvasRenderingContext2D, size: number, level: 1 | 2 | 3 | 4): void {
@@ -63,8 +70,6 @@ export function addSprites(map: GlMap, scale: number): void {
     if (!map.hasImage(name)) map.addImage(name, drawn(size, ratio, draw), { pixelRatio: ratio / scale })
   }
   for (const icon of Object.keys(ICONS) as Icon[]) {
-    add(`unit-${icon}`, 26, (c) => chip(c, 26, icon, '#dbe4ed', '#8ea2b7', false))
-    add(`unit-${icon}-stale`, 26, (c) => chip(c, 26, icon, UNIT_STALE, UNIT_STALE, false))
     add(`place-${icon}`, 20, (c) => chip(c, 20, icon, LABEL_DIM, '#35475a', true))
   }
   for (const level of [1, 2, 3, 4] as const) add(`alert-${level}`, 36, (c) => badge(c, 36, level))

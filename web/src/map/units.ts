@@ -1,33 +1,20 @@
-// Units on the map: response units as sprites from zoom 12 on and counted by cell below, vehicles in traffic as a swarm.
+// Units on the map: each drawn by the swarm; far out, response units are counted by cell, for a crowd of chips says nothing.
 import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
-import { units, unitsChanged, type Unit } from '../feed/live.ts'
+import { units, unitsChanged } from '../feed/live.ts'
 import type { Beat } from './beat.ts'
 import { CHOSEN, GROUND, UNIT } from './palette.ts'
 import { at, scaled } from './scale.ts'
-import { isTraffic, type Swarm } from './swarm.ts'
+import { AGGREGATED_BELOW, isTraffic, type Swarm } from './swarm.ts'
 
-const AGGREGATED_BELOW = 12
 const CELL_DEGREES = 0.02
+/** A count by cell hardly changes: it is made anew this often. */
+const COUNTED_MS = 5_000
 
-const empty = { type: 'FeatureCollection' as const, features: [] }
 export const UNIT_SOURCES: Record<string, SourceSpecification> = {
-  units: { type: 'geojson', data: empty },
-  'unit-groups': { type: 'geojson', data: empty },
+  'unit-groups': { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
 }
 
 export const unitLayers = (): Layer[] => [
-  {
-    id: 'unit',
-    type: 'symbol',
-    source: 'units',
-    minzoom: at(AGGREGATED_BELOW),
-    layout: {
-      'icon-image': ['concat', 'unit-', ['get', 'kind'], ['case', ['get', 'stale'], '-stale', '']],
-      'icon-size': ['interpolate', ['linear'], ['zoom'], at(AGGREGATED_BELOW), 0.8, at(14), 1],
-      'icon-allow-overlap': true,
-      'icon-ignore-placement': true,
-    },
-  },
   {
     id: 'unit-group',
     type: 'circle',
@@ -50,46 +37,36 @@ export const unitLayers = (): Layer[] => [
   },
 ]
 
-const point = (lon: number, lat: number, properties: Record<string, unknown>) => ({
-  type: 'Feature' as const,
-  geometry: { type: 'Point' as const, coordinates: [lon, lat] },
-  properties,
-})
-
-function groups(responders: readonly Unit[]) {
+function groups() {
   const cells = new Map<string, { lon: number; lat: number; count: number }>()
-  for (const unit of responders) {
+  for (const unit of units.values()) {
+    if (isTraffic(unit)) continue
     const key = `${Math.floor(unit.lon / CELL_DEGREES)},${Math.floor(unit.lat / CELL_DEGREES)}`
     const cell = cells.get(key) ?? { lon: 0, lat: 0, count: 0 }
     cells.set(key, { lon: cell.lon + unit.lon, lat: cell.lat + unit.lat, count: cell.count + 1 })
   }
-  return [...cells.values()].map(({ lon, lat, count }) => point(lon / count, lat / count, { count }))
+  return [...cells.values()].map(({ lon, lat, count }) => ({
+    type: 'Feature' as const,
+    geometry: { type: 'Point' as const, coordinates: [lon / count, lat / count] },
+    properties: { count },
+  }))
 }
 
 /** Shows the units and moves them with the map's beat; returns what ends it. */
 export function driveUnits(map: GlMap, beat: Beat, swarm: Swarm): () => void {
-  let responding = true
+  let countedAt = -Infinity
   const show = (): void => {
     swarm.refresh()
-    if (!responding) return
-    responding = false
-    const responders = [...units.values()].filter((unit) => !isTraffic(unit))
-    const apart = map.getZoom() >= at(AGGREGATED_BELOW)
-    const features = apart ? responders.map(({ id, kind, lon, lat, stale }) => point(lon, lat, { id, kind, stale })) : groups(responders)
-    void (map.getSource(apart ? 'units' : 'unit-groups') as GeoJSONSource).setData({ type: 'FeatureCollection', features })
+    if (map.getZoom() >= at(AGGREGATED_BELOW) || performance.now() - countedAt < COUNTED_MS) return
+    countedAt = performance.now()
+    void (map.getSource('unit-groups') as GeoJSONSource).setData({ type: 'FeatureCollection', features: groups() })
   }
-  const all = (): void => {
-    responding = true
-    beat.ask(show)
-  }
-  all()
-  map.on('zoomend', all)
-  const off = unitsChanged.on(({ moved, gone, full }) => {
-    responding ||= full || gone.length > 0 || moved.some((unit) => !isTraffic(unit))
-    beat.ask(show)
-  })
+  const move = (): void => beat.ask(show)
+  move()
+  map.on('zoomend', move)
+  const off = unitsChanged.on(move)
   return () => {
     off()
-    map.off('zoomend', all)
+    map.off('zoomend', move)
   }
 }

@@ -24,22 +24,33 @@ export const label = (): { color: string; fontSize: number; fontFamily: string }
 
 const smallest = (): number => parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--text-s'))
 
+/** A chart of an hour or a day is drawn anew this often at most. */
+const REDRAW_MS = 5_000
+
 /** Returns a chart in `element` that keeps to its size. */
 export async function chartIn(element: HTMLElement): Promise<{ draw: (option: EChartsCoreOption) => void; close: () => void }> {
   await document.fonts.load('16px City', '0时')
   const chart: EChartsType = init(element, undefined, { renderer: 'canvas' })
   let option: EChartsCoreOption | undefined
+  let drawnAt = -Infinity
+  let due: ReturnType<typeof setTimeout> | undefined
+  const paint = (): void => {
+    due = undefined
+    drawnAt = performance.now()
+    if (option) chart.setOption(option)
+  }
   const observer = new ResizeObserver(() => {
     chart.resize()
-    if (option) chart.setOption(option)
+    paint()
   })
   observer.observe(element)
   return {
     draw: (next) => {
       option = next
-      chart.setOption(next)
+      due ??= setTimeout(paint, Math.max(0, drawnAt + REDRAW_MS - performance.now()))
     },
     close: () => {
+      clearTimeout(due)
       observer.disconnect()
       chart.dispose()
     },
