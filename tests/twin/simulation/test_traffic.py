@@ -13,17 +13,19 @@ from tests.engines import until
 from cityops.twin.simulation.city import SimulatedCity
 from cityops.twin.simulation.demand import Demand, Trip
 from cityops.twin.simulation.incidents import Incident
-from cityops.twin.simulation.timing import midnight_before
 from cityops.twin.simulation.traffic import Traffic, TrafficError
 
 pytestmark = pytest.mark.engine
 
 EIGHT = 1_795_132_800  # Friday 2026-11-20, 08:00 in Beijing
+MIDNIGHT = EIGHT - 8 * 3600
 
 
 @pytest.fixture
 def traffic(city: SimulatedCity) -> Iterator[Traffic]:
-    started = Traffic(city, city.loops, EIGHT, int(midnight_before(EIGHT, city.zone)), seed=1)
+    lights = [str(site.attrs["node_id"]) for site in city.sites_of("signal")]
+    lights.append("a light that is not there")
+    started = Traffic(city, city.loops, lights, begin=EIGHT, midnight=MIDNIGHT, seed=1)
     yield started
     started.close()
 
@@ -121,9 +123,7 @@ def test_cars_on_a_link_give_off_exhaust(city: SimulatedCity, traffic: Traffic) 
 
 
 def test_lights_change(city: SimulatedCity, traffic: Traffic) -> None:
-    lights = [str(site.attrs["node_id"]) for site in city.sites_of("signal")]
-    traffic.watch_signals([*lights, "a light that is not there"])
-    seen: dict[str, set[str]] = {light: set() for light in lights}
+    seen: dict[str, set[str]] = {str(site.attrs["node_id"]): set() for site in city.sites_of("signal")}
     for _ in range(120):
         traffic.step()
         for light, (_, state) in traffic.signals().items():
@@ -146,7 +146,7 @@ def test_the_end_of_sumo_is_an_error_that_says_so(traffic: Traffic) -> None:
 
 
 def test_nothing_is_left_of_a_closed_simulation(city: SimulatedCity) -> None:
-    traffic = Traffic(city, [], EIGHT, int(midnight_before(EIGHT, city.zone)), seed=1)
+    traffic = Traffic(city, [], begin=EIGHT, midnight=MIDNIGHT, seed=1)
     traffic.close()
     assert not psutil.pid_exists(traffic.pid)
 
@@ -155,7 +155,7 @@ def test_sumo_does_not_outlive_the_process_that_started_it(town_folder: Path) ->
     script = (
         "import sys, time; from pathlib import Path;"
         "from cityops.twin.simulation.city import open_city; from cityops.twin.simulation.traffic import Traffic;"
-        f"t = Traffic(open_city(Path({str(town_folder)!r})), [], {EIGHT}, {EIGHT} - 28800, 1);"
+        f"t = Traffic(open_city(Path({str(town_folder)!r})), [], begin={EIGHT}, midnight={MIDNIGHT}, seed=1);"
         "print(t.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:

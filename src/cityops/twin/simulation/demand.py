@@ -52,14 +52,15 @@ class Purpose:
         return (self.weekend if free else self.workday) * sum(bump.at(hour) for bump in bumps)
 
 
+# Half a car trip a resident and day: some 200 cars for 1000 people, 2.5 trips each.
 # Commuting gathers in 7:30-9:00 and 17:30-19:00; shopping and visits fill the day; the rest is business and deliveries.
-TO_WORK = Purpose("to work", 0.105, 0.03, (Bump(8.0, 0.6, 0.9), Bump(9.8, 1.4, 0.1)), (Bump(9.0, 1.5, 1.0),), 4500)
-TO_HOME = Purpose("home", 0.1, 0.03, (Bump(18.0, 0.7, 0.8), Bump(20.3, 1.2, 0.2)), (Bump(18.5, 2.0, 1.0),), 4500)
-BUSINESS = Purpose("business", 0.065, 0.03, (Bump(10.3, 1.7, 0.5), Bump(15.0, 1.8, 0.5)), (Bump(13.0, 3.5, 1.0),), 3500)
+TO_WORK = Purpose("to work", 0.145, 0.04, (Bump(8.0, 0.6, 0.9), Bump(9.8, 1.4, 0.1)), (Bump(9.0, 1.5, 1.0),), 4500)
+TO_HOME = Purpose("home", 0.135, 0.04, (Bump(18.0, 0.7, 0.8), Bump(20.3, 1.2, 0.2)), (Bump(18.5, 2.0, 1.0),), 4500)
+BUSINESS = Purpose("business", 0.085, 0.04, (Bump(10.3, 1.7, 0.5), Bump(15.0, 1.8, 0.5)), (Bump(13.0, 3.5, 1.0),), 3500)
 LEISURE = Purpose(
     "leisure",
-    0.11,
-    0.2,
+    0.145,
+    0.26,
     (Bump(11.8, 2.4, 0.35), Bump(17.0, 2.4, 0.4), Bump(20.8, 1.6, 0.2), Bump(2.0, 2.5, 0.05)),
     (Bump(11.0, 2.0, 0.4), Bump(16.5, 2.4, 0.35), Bump(20.5, 1.8, 0.2), Bump(1.5, 2.2, 0.05)),
     3000,

@@ -35,6 +35,7 @@ OPTIONS = (
     "--no-warnings=true",
     "--xml-validation=never",
     "--routing-algorithm=astar",
+    "--weights.random-factor=1.3",  # drivers judge times differently: not all take the same street
     "--device.rerouting.adaptation-interval=20",
     "--device.rerouting.adaptation-steps=9",  # all ways are chosen by the speeds of the last three minutes
     "--device.rerouting.pre-period=0",
@@ -64,8 +65,20 @@ def _traci() -> Any:  # TraCI has no types
 class Traffic:
     """Vehicles on the streets of a city; times are whole seconds since the epoch. Not for several threads at once."""
 
-    def __init__(self, city: SimulatedCity, loops: Sequence[Loop], begin: int, midnight: int, seed: int) -> None:
-        """Start SUMO at `begin`; its own clock counts from `midnight`. Raises TrafficError."""
+    def __init__(
+        self,
+        city: SimulatedCity,
+        loops: Sequence[Loop],
+        lights: Iterable[str] = (),
+        *,
+        begin: int,
+        midnight: int,
+        seed: int,
+    ) -> None:
+        """Start SUMO at `begin`; its own clock counts from `midnight`. `lights` are the traffic lights to follow.
+
+        Lights that the network does not have are passed over. Raises TrafficError.
+        """
         self._traci = _traci()
         tc = self._traci.constants
         self._of_fix = (tc.VAR_SPEED, tc.VAR_POSITION, tc.VAR_ANGLE)
@@ -82,12 +95,17 @@ class Traffic:
         self._wrecks: dict[str, list[str]] = {}
         self.now = begin
         self.teleports = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sumo: Any = None
         try:
             self._process, self._sumo = self._start(begin - midnight, seed)
-            self._sumo.simulation.subscribe([self._teleporting])
+            with self._guarded():
+                self._sumo.simulation.subscribe([self._teleporting])
+                known = set(self._sumo.trafficlight.getIDList())
+                for light in (light for light in lights if light in known):
+                    self._sumo.trafficlight.subscribe(light, self._of_signal)
         except BaseException:
-            self._loops.close()
-            self._folder.cleanup()
+            self.close()
             raise
 
     def step(self) -> list[str]:
@@ -160,14 +178,6 @@ class Traffic:
             with self._guarded(), contextlib.suppress(self._traci.TraCIException):
                 self._sumo.vehicle.remove(name)
 
-    def watch_signals(self, lights: Iterable[str]) -> None:
-        """Follow the traffic lights of these names; those the network does not have are passed over."""
-        with self._guarded():
-            known = set(self._sumo.trafficlight.getIDList())
-            for light in lights:
-                if light in known:
-                    self._sumo.trafficlight.subscribe(light, self._of_signal)
-
     def signals(self) -> dict[str, Shown]:
         """Return what the followed traffic lights show."""
         with self._guarded():
@@ -210,19 +220,20 @@ class Traffic:
 
     @property
     def pid(self) -> int:
-        """Process id of SUMO."""
-        return int(self._process.pid)
+        """Process id of SUMO, 0 when there is none."""
+        return self._process.pid if self._process else 0
 
     def close(self) -> None:
         """End SUMO and remove its files."""
         with contextlib.suppress(Exception):  # it may be gone, or in the middle of an answer
             self._sumo.close(False)
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._loops.close()
         self._folder.cleanup()
 
@@ -234,7 +245,7 @@ class Traffic:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [str(binary("sumo")), "-n", str(self._city.network), "-a", f"{types},{loops}", *OPTIONS]
+        command = [str(binary("sumo")), "-n", str(self._city.network.resolve()), "-a", f"{types},{loops}", *OPTIONS]
         command += [f"--begin={begin}", f"--seed={seed % 2**31}", f"--remote-port={port}"]
         with (folder / "sumo.log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)

@@ -18,7 +18,7 @@ _PETROL, _DIESEL = "HBEFA4/PC_petrol_Euro-4", "HBEFA4/RT_le7.5t_Euro-IV_EGR"
 _CAR = f'length="4.6" sigma="0.5" speedFactor="normc(1.0,0.1,0.7,1.3)" emissionClass="{_PETROL}"'
 
 CAR, GUIDED_CAR, WRECK = "car", "guided_car", "wreck"
-GUIDED_SHARE = 0.3
+GUIDED_SHARE = 0.45
 """Share of cars that follow a navigation service around queues."""
 
 TYPES = (

@@ -26,8 +26,8 @@ from cityops.twin.simulation.traffic import Traffic
 SITES_PER_CABINET = 40
 MOST_CABINETS = 36
 DETECTORS_PER_PERSON = 1 / 150
-SIGNALS_PER_PERSON = 1 / 4000
-"""Bounds on what reports, so that a city of 300,000 sends about a hundred messages a second in all."""
+MOST_SIGNALS = 75
+"""Bounds on what reports, so that a city of 300,000 sends some hundred messages a second, signals at most twenty."""
 
 PEAK_DENSITY = 16.0
 """Vehicles on a lane and kilometre, over all streets, that a city bears before it locks (seen in SUMO networks)."""
@@ -67,8 +67,8 @@ class World:
         self._putting_off = generator(seed, "putting off", begin)
         self.vehicles = 0  # on the streets, counted every few seconds
         self._driven = [int(row) for row in np.flatnonzero(city.streets.usable)]
-        self.traffic = Traffic(city, loops, begin, int(midnight_before(begin, city.zone)), seed)
-        self.traffic.watch_signals(self._signals.controllers)
+        midnight = int(midnight_before(begin, city.zone))
+        self.traffic = Traffic(city, loops, self._signals.controllers, begin=begin, midnight=midnight, seed=seed)
 
     def populate(self) -> None:
         """Fill the streets with the cars that are on their way at this time of day, and the air with what they emit."""
@@ -148,7 +148,7 @@ class World:
         highway = {str(streets.ids[row]): str(streets.highway[row]) for row in np.flatnonzero(streets.usable)}
         most = max(100, round(city.population * DETECTORS_PER_PERSON))
         detectors = chosen([site for site in city.sites_of("detector") if site.link in highway], highway, most)
-        signals = spread(city.sites_of("signal"), max(20, round(city.population * SIGNALS_PER_PERSON)))
+        signals = spread(city.sites_of("signal"), MOST_SIGNALS)
         cameras = [site for site in city.sites_of("camera") if site.link in highway]
         return detectors, signals, cameras
 
