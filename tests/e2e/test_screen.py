@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Centre, Show, Watched
 
 MAP_SHARE = 0.55
+LEAST_TEXT_PX = 18
 
 
 def test_it_shows_the_city_with_true_numbers_and_no_complaint(centre: Centre, show: Show, watched: Watched):
@@ -28,6 +29,20 @@ def test_the_map_is_the_hero(centre: Centre, show: Show):
     free = page.locator(".over").bounding_box()
     assert free
     assert free["width"] / page.viewport_size["width"] >= MAP_SHARE
+
+
+def test_every_word_can_be_read_from_afar(centre: Centre, page: Page, show: Show):
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    show(centre.address)
+    page.locator("article.panel dl, article.panel ol").first.wait_for()
+    small = page.evaluate(
+        """least => [...document.querySelectorAll('#app *')]
+            .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+            .filter((one) => !one.closest('.unseen, svg') && parseFloat(getComputedStyle(one).fontSize) < least)
+            .map((one) => one.outerHTML.slice(0, 120))""",
+        LEAST_TEXT_PX,
+    )
+    assert small == []
 
 
 def test_nothing_is_asked_of_another_origin(centre: Centre, show: Show, watched: Watched):

@@ -180,6 +180,11 @@ const words: Words = {
   'data.deviceDelay': 'Device to screen',
   'data.idle': 'nothing for a minute',
   'data.uptime': 'up {time}',
+  'check.city': 'City map',
+  'check.apps': 'Apps',
+  'check.log': 'Message log',
+  'check.warehouse': 'Warehouse',
+  'check.ui': 'User interface',
 }
 
 export default words

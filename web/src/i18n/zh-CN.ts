@@ -179,4 +179,9 @@ export default {
   'data.deviceDelay': '设备到屏幕时延',
   'data.idle': '近一分钟无数据',
   'data.uptime': '已运行 {time}',
+  'check.city': '城市底图',
+  'check.apps': '应用',
+  'check.log': '消息日志',
+  'check.warehouse': '数据仓库',
+  'check.ui': '界面',
 }

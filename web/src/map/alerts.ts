@@ -15,7 +15,7 @@ export const alertLayers = (): Layer[] => [
     type: 'circle',
     source: 'alerts',
     paint: {
-      'circle-radius': scaled(25),
+      'circle-radius': scaled(30),
       'circle-color': ['match', ['get', 'severity'], 1, SEVERITY[1], 2, SEVERITY[2], 3, SEVERITY[3], SEVERITY[4]],
       'circle-opacity': 0.2,
       'circle-stroke-width': 1,
@@ -34,7 +34,7 @@ export const alertLayers = (): Layer[] => [
       'text-font': ['Bold'],
       'text-size': scaled(18),
       'text-anchor': 'top',
-      'text-offset': [0, 1.5],
+      'text-offset': [0, 1.75],
       'text-max-width': 11,
       'text-optional': true,
       'symbol-sort-key': ['get', 'severity'],

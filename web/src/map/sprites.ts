@@ -47,10 +47,10 @@ function badge(context: CanvasRenderingContext2D, size: number, level: 1 | 2 | 3
   context.fillStyle = SEVERITY[level]
   context.fill(shape)
   context.fillStyle = '#0a0f15'
-  context.font = `600 ${level === 3 ? 8.5 : 11}px City`
+  context.font = `600 ${[16, 13, 12, 13][level - 1]}px City`
   context.textAlign = 'center'
   context.textBaseline = 'middle'
-  context.fillText(NUMERALS[level], 12, level === 3 ? 16.2 : 12.8)
+  context.fillText(NUMERALS[level], 12, level === 3 ? 16 : 12.6)
 }
 
 function disc(context: CanvasRenderingContext2D, size: number, fill: string, edge: string): void {
@@ -72,7 +72,7 @@ export function addSprites(map: GlMap, scale: number): void {
   for (const icon of Object.keys(ICONS) as Icon[]) {
     add(`place-${icon}`, 20, (c) => chip(c, 20, icon, LABEL_DIM, '#35475a', true))
   }
-  for (const level of [1, 2, 3, 4] as const) add(`alert-${level}`, 36, (c) => badge(c, 36, level))
+  for (const level of [1, 2, 3, 4] as const) add(`alert-${level}`, 44, (c) => badge(c, 44, level))
   add('air-normal', 40, (c) => disc(c, 40, 'rgba(13, 21, 31, 0.9)', '#6f849a'))
   add('air-stale', 40, (c) => disc(c, 40, 'rgba(13, 21, 31, 0.9)', '#3b4958'))
   for (const [level, colour] of Object.entries(POLLUTED)) add(`air-${level}`, 40, (c) => disc(c, 40, 'rgba(20, 18, 14, 0.94)', colour))

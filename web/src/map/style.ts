@@ -102,7 +102,11 @@ const layers = (): Layer[] => [
     source: CITY,
     'source-layer': 'label',
     minzoom: at(12.6),
-    filter: ['all', ['==', ['get', 'kind'], 'road'], ['any', ['>=', ['zoom'], at(14.6)], ['!', ['in', ['get', 'highway'], ['literal', ['residential', 'service', 'tertiary']]]]]],
+    filter: [
+      'all',
+      ['==', ['get', 'kind'], 'road'],
+      ['>=', ['zoom'], ['match', ['get', 'highway'], ['residential', 'service', 'unclassified', 'living_street'], at(15.6), 'tertiary', at(14.4), at(12.6)]],
+    ],
     layout: {
       'symbol-placement': 'line',
       'symbol-spacing': 420,
@@ -115,7 +119,7 @@ const layers = (): Layer[] => [
     },
     paint: { 'text-color': LABEL_DIM, ...halo },
   },
-  areaLabel('green', '#6f9484', at(12.8)),
+  areaLabel('green', '#6f9484', at(13)),
   areaLabel('water', '#6e9dc2', at(10.5)),
   {
     id: 'district-name',
