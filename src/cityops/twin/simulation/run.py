@@ -84,7 +84,7 @@ class Life:
         now = time.time()
         if pace is None:
             start = midnight_before(now, city.zone) if settings.speed > 1 else now
-            pace = Pace(wall_start=now, simulated_start=start, speed=settings.speed)
+            pace = Pace(wall_start=now, simulated_start=start, speed=max(1.0, settings.speed))
         due = pace.due(now)
         begin = int(max(midnight_before(due, city.zone), due - SETTLE_S)) // SLICE_S * SLICE_S
         await self._in_thread(lambda: self._worlds.append(World(city, begin, settings.seed)))
