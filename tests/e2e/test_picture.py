@@ -61,7 +61,7 @@ def test_the_recorded_frame_looks_as_approved(recording: str, page: Page, tmp_pa
     page.wait_for_selector("html[data-map=ready]", timeout=90_000)
     for chart in ("article.trend canvas", "article.hours canvas"):
         page.locator(chart).wait_for(timeout=30_000)
-    page.wait_for_function("document.fonts.status === 'loaded'")
+    page.wait_for_function("() => document.fonts.status === 'loaded'")
     shot = last = b""
     # The picture is taken when two in a row are alike: labels and slices of the font have then settled.
     for _ in range(10):

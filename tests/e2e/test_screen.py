@@ -74,9 +74,11 @@ def test_chinese_is_drawn_from_our_own_font(centre: Centre, show: Show):
 
 def test_characters_beyond_the_first_fonts_come_in_slices(centre: Centre, show: Show, watched: Watched):
     page = show(centre.address)
-    page.wait_for_function("document.head.innerHTML.includes('City Rest')", timeout=20_000)
+    page.wait_for_function("() => document.head.innerHTML.includes('City Rest')", timeout=20_000)
     page.evaluate("document.fonts.load('40px \"City Rest\"', '龘')")
-    page.wait_for_function("[...document.fonts].some(f => f.family.includes('City Rest') && f.status === 'loaded')")
+    page.wait_for_function(
+        "() => [...document.fonts].some(f => f.family.includes('City Rest') && f.status === 'loaded')"
+    )
     assert [request.url for request in watched.requests if re.search(r"noto-sans-sc-\d+-wght", request.url)]
 
 
