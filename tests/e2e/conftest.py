@@ -10,11 +10,11 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import pytest
 from playwright.sync_api import Page, Request
 from tests.e2e.busy_city import BusyCity
+from tests.e2e.recorded import answers
 from tests.engines import Engines, any_ports, engines, until
 
 from cityops.ioc.assets import FOLDER
@@ -69,14 +69,6 @@ class Centre:
 
     def kill_ioc(self) -> None:
         os.kill(self.engines.pid("ioc"), signal.SIGKILL)
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (URLError, TimeoutError, ConnectionError):
-        return False
 
 
 def write_city(settings: Settings) -> None:

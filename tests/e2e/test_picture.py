@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
-from tests.e2e.conftest import answers
-from tests.engines import any_ports, until
+from tests.e2e.recorded import FRAME, replayed
 
-from cityops.runtime.ports import free_port
-
-FRAME = Path(__file__).parent / "frame"
-APPROVED = FRAME / "approved.png"
+APPROVED = FRAME.with_name("approved.png")
 CHANNEL_DIFFERENCE = 40
 PIXELS_APART = 0.005
 
@@ -42,16 +34,8 @@ COMPARE = """async ([one, other, least]) => {
 @pytest.fixture
 def recording(tmp_path: Path) -> Iterator[str]:
     """Address of a server that shows the recorded frame."""
-    settings = replace(any_ports(tmp_path), ioc_port=free_port(), replay=str(FRAME / "frame.jsonl"))
-    command = [sys.executable, "-m", "cityops", "serve", "ioc"]
-    serving = subprocess.Popen(command, env=os.environ | settings.environment())
-    address = f"http://{settings.ioc_host}:{settings.ioc_port}"
-    try:
-        until(lambda: answers(f"{address}/v1/city"), seconds=30)
+    with replayed(FRAME, tmp_path) as address:
         yield address
-    finally:
-        serving.terminate()
-        serving.wait(20)
 
 
 def test_the_recorded_frame_looks_as_approved(recording: str, page: Page, tmp_path: Path):

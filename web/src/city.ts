@@ -14,5 +14,5 @@ export async function openCity(): Promise<void> {
   setZone(found.timezone)
   panelInfos.value = infos
   city.value = found
-  startLive(found.topics, infos)
+  startLive(found.topics, infos, found.layers)
 }

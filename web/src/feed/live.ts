@@ -1,6 +1,6 @@
 // The city now, as the feed tells it: plain tables for what moves, shallow refs for what panels show.
 import { computed, shallowReactive, shallowRef } from 'vue'
-import type { AirStation, Alert, DataLink, Los, Mode, PanelInfo, TickerItem, Topics } from '../api/types.ts'
+import type { AirStation, Alert, DataLink, LayerInfo, Los, Mode, PanelInfo, Text, TickerItem, Topics } from '../api/types.ts'
 import { Feed, type Envelope } from './feed.ts'
 import { Signal } from './signal.ts'
 
@@ -15,9 +15,22 @@ export interface Unit {
   heardAt: number
 }
 
+/** A thing at a place, of a topic that no part of this UI knows better. */
+export interface Point {
+  id: string
+  lon: number
+  lat: number
+  name?: Text | string
+  title?: Text | string
+  level?: number | null
+  stale?: boolean
+}
+
 type Delta<T> = Envelope & { set: T[]; del?: string[] }
 
 const NOTICES_KEPT = 30
+/** Topics with a table of their own below. */
+const KNOWN: ReadonlySet<string> = new Set(['traffic.links', 'units', 'air', 'alerts'])
 
 export const linksChanged = new Signal<{ pairs: readonly number[]; before: readonly number[] }>()
 export const unitsChanged = new Signal<{ moved: readonly Unit[]; gone: readonly string[]; full: boolean }>()
@@ -29,6 +42,8 @@ export const unitCount = shallowRef(0)
 export const stations = shallowRef<readonly AirStation[]>([])
 export const alerts = shallowRef<readonly Alert[]>([])
 export const notices = shallowRef<readonly TickerItem[]>([])
+/** Rows of topics that apps show as points without a drawing of their own, by topic. */
+export const points = shallowReactive(new Map<string, readonly Point[]>())
 export const panels = shallowReactive(new Map<string, unknown>())
 export const dataLink = shallowRef<DataLink>()
 export const mode = shallowRef<Mode>('live')
@@ -68,7 +83,7 @@ export function changed<T extends { id: string }>(before: readonly T[], { set, d
 }
 
 /** Opens the feed for what is published of the page's topics; called once, when city and panels are known. */
-export function startLive(published: readonly string[], shown: readonly PanelInfo[]): void {
+export function startLive(published: readonly string[], shown: readonly PanelInfo[], layers: readonly LayerInfo[]): void {
   const on = <T extends keyof Topics>(topic: T, handler: (data: Topics[T]) => void): void => {
     if (published.includes(topic)) feed.on(topic, handler)
   }
@@ -90,6 +105,10 @@ export function startLive(published: readonly string[], shown: readonly PanelInf
   on('link', (data) => {
     dataLink.value = data
   })
+  for (const { kind, topic } of layers) {
+    if (kind !== 'points' || KNOWN.has(topic) || !published.includes(topic)) continue
+    feed.on(topic, (data: Delta<Point>) => points.set(topic, changed(points.get(topic) ?? [], data)))
+  }
   for (const { id, topic } of shown) {
     if (published.includes(topic)) feed.on(topic, (data: Envelope) => panels.set(id, data))
   }

@@ -77,6 +77,7 @@ const words: Words = {
   'kind.air': 'Air station',
   'kind.unit': 'Units and vehicles',
   'kind.place': 'Facilities',
+  'kind.point': 'Other',
   'kind.probe': 'Probe vehicle',
   'kind.police': 'Police car',
   'kind.fire': 'Fire engine',

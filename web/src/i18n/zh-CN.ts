@@ -76,6 +76,7 @@ export default {
   'kind.air': '空气质量监测站',
   'kind.unit': '处置力量与车辆',
   'kind.place': '公共设施',
+  'kind.point': '其他',
   'kind.probe': '浮动车',
   'kind.police': '警车',
   'kind.fire': '消防车',

@@ -1,15 +1,12 @@
 // Alerts on the map: a badge with numeral and shape, a quiet disc under it, its title below.
-import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
+import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap } from 'maplibre-gl'
 import { watch } from 'vue'
 import { alerts } from '../feed/live.ts'
+import type { MapPart } from './part.ts'
 import { CHOSEN, HALO, SEVERITY } from './palette.ts'
 import { scaled } from './scale.ts'
 
-export const ALERT_SOURCES: Record<string, SourceSpecification> = {
-  alerts: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
-}
-
-export const alertLayers = (): Layer[] => [
+const alertLayers = (): Layer[] => [
   {
     id: 'alert-disc',
     type: 'circle',
@@ -44,7 +41,7 @@ export const alertLayers = (): Layer[] => [
 ]
 
 /** Shows the open alerts and follows them; returns what ends it. */
-export function driveAlerts(map: GlMap): () => void {
+function driveAlerts(map: GlMap): () => void {
   return watch(
     alerts,
     () => {
@@ -59,4 +56,13 @@ export function driveAlerts(map: GlMap): () => void {
     },
     { immediate: true },
   )
+}
+
+export const alertsPart: MapPart = {
+  topic: 'alerts',
+  height: 'top',
+  sources: { alerts: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } } },
+  asked: { alert: 'alert' },
+  layers: alertLayers,
+  drive: driveAlerts,
 }

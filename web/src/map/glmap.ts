@@ -4,33 +4,28 @@ import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?url'
 import { Protocol } from 'pmtiles'
 import { watch } from 'vue'
 import type { CityInfo, LayerInfo } from '../api/types.ts'
-import { AIR_SOURCES, airLayers, driveAir } from '../apps/environment/air.ts'
-import { chooseRoad, driveRoads, paintRoads, ROAD_LAYERS, roadLayers } from '../apps/traffic/roads.ts'
 import { alerts, stations, units, type Unit } from '../feed/live.ts'
 import { locale, t } from '../i18n/index.ts'
-import { ALERT_SOURCES, alertLayers, driveAlerts } from './alerts.ts'
+import { alertsPart } from './alerts.ts'
 import { Beat } from './beat.ts'
 import { pictureOn } from './image.ts'
 import { CHOSEN } from './palette.ts'
+import { appParts, type MapPart } from './part.ts'
 import { placeLayers } from './places.ts'
-import { choose, chosen, type Chosen } from './selection.ts'
+import { pointsPart } from './points.ts'
+import { chooseRoad, ROAD_LAYERS, roadLayers } from './roads.ts'
+import { choose, chosen, type Chosen, type ObjectKind } from './selection.ts'
 import { shown } from './shown.ts'
 import { addSprites } from './sprites.ts'
 import { at, scaled } from './scale.ts'
 import { baseStyle, fontFaces, UNDER_LABELS, UNDER_WATER } from './style.ts'
 import { AGGREGATED_BELOW, isTraffic, Swarm } from './swarm.ts'
-import { driveUnits, UNIT_SOURCES, unitLayers } from './units.ts'
+import { unitsPart } from './units.ts'
 import type { CityView } from './view.ts'
 import type { Zone } from './zone.ts'
 
-/** Layers that a click asks, nearest to the eye first. */
-const POINT_LAYERS = { alert: 'alert', air: 'air', place: 'place' } as const
 const REACH_PX = 6
-const POINTS: Record<string, readonly string[]> = {
-  units: ['unit-group', 'unit-group-count'],
-  alerts: ['alert-disc', 'alert'],
-  air: ['air', 'air-name'],
-}
+const BASE_ASKED: Readonly<Record<string, ObjectKind>> = { place: 'place', ...Object.fromEntries(ROAD_LAYERS.map((id) => [id, 'link'])) }
 const BASE: Record<string, readonly string[]> = {
   places: ['place'],
   buildings: ['building'],
@@ -41,8 +36,7 @@ const BASE: Record<string, readonly string[]> = {
 setWorkerUrl(workerUrl)
 addProtocol('pmtiles', new Protocol().tile)
 
-function chosenOf(kind: (typeof POINT_LAYERS)[keyof typeof POINT_LAYERS], { properties }: MapGeoJSONFeature, at: [number, number]): Chosen {
-  const [lon, lat] = at
+function pointOf(kind: ObjectKind, { properties }: MapGeoJSONFeature, [lon, lat]: [number, number]): Chosen {
   return { kind, id: String(properties['id'] ?? properties['place_id']), lon, lat, facts: properties }
 }
 
@@ -56,6 +50,7 @@ class GlView implements CityView {
   private zone: Zone
   private readonly beat = new Beat()
   private readonly swarm: Swarm
+  private parts: MapPart[] = []
   private readonly endings: (() => void)[] = []
 
   constructor(container: HTMLElement, city: CityInfo, zone: Zone) {
@@ -83,13 +78,15 @@ class GlView implements CityView {
     await this.map.once('style.load')
     const map = this.map
     addSprites(map, this.zone.scale)
-    for (const [id, source] of Object.entries({ ...UNIT_SOURCES, ...AIR_SOURCES, ...ALERT_SOURCES })) map.addSource(id, source)
+    this.parts = [...appParts(layers), unitsPart(this.swarm), alertsPart]
+    const drawn = new Set(this.parts.map((part) => part.topic))
+    this.parts.push(...layers.filter((layer) => layer.kind === 'points' && !drawn.has(layer.topic)).map(pointsPart))
+    for (const part of this.parts) for (const [id, source] of Object.entries(part.sources ?? {})) map.addSource(id, source)
     map.addSource('chosen', { type: 'geojson', data: { type: 'FeatureCollection', features: [] } })
     for (const layer of roadLayers()) map.addLayer(layer, UNDER_LABELS)
     map.moveLayer('building-volume', UNDER_LABELS)
     for (const layer of placeLayers()) map.addLayer(layer)
-    map.addLayer(this.swarm)
-    for (const layer of [...unitLayers(), ...airLayers()]) map.addLayer(layer)
+    this.add('points')
     map.addLayer({
       id: 'chosen',
       type: 'circle',
@@ -102,7 +99,7 @@ class GlView implements CityView {
       },
     })
     map.moveLayer('district-name')
-    for (const layer of alertLayers()) map.addLayer(layer)
+    this.add('top')
     this.follow(layers)
     map.on('click', (event) => choose(this.at(event)))
     if (chosen.value) this.show(chosen.value)
@@ -133,13 +130,16 @@ class GlView implements CityView {
     this.map.remove()
   }
 
+  private add(height: MapPart['height']): void {
+    for (const part of this.parts.filter((one) => one.height === height)) {
+      for (const layer of part.layers()) this.map.addLayer(layer)
+    }
+  }
+
   private follow(layers: readonly LayerInfo[]): void {
     const map = this.map
     this.endings.push(
-      driveRoads(map, this.beat),
-      driveUnits(map, this.beat, this.swarm),
-      driveAir(map),
-      driveAlerts(map),
+      ...this.parts.map((part) => part.drive(map, this.beat)),
       watch(chosen, (next) => this.show(next)),
       watch(locale, (language) => map.setGlobalStateProperty('language', language)),
     )
@@ -147,9 +147,8 @@ class GlView implements CityView {
       this.endings.push(watch(() => shown[id] ?? true, apply, { immediate: true }))
     }
     for (const layer of layers) {
-      if (layer.kind === 'road-state') on(layer.id, (visible) => paintRoads(map, visible ? layer.legend : []))
-      else if (layer.kind === 'points') on(layer.id, (visible) => this.setPoints(layer.topic, visible))
-      else if (layer.image) this.picture(layer.id, layer.image, on)
+      if (layer.image) this.picture(layer.id, layer.image, on)
+      else on(layer.id, (visible) => this.switchPart(layer, visible))
     }
     for (const [id, names] of Object.entries(BASE)) on(id, (visible) => this.setVisible(names, visible))
     on('volumes', (visible) => map.easeTo({ pitch: visible ? 50 : 0, duration: 400 }))
@@ -164,11 +163,11 @@ class GlView implements CityView {
     this.endings.push(watch(stations, () => shown[id] && void refresh()))
   }
 
-  private setPoints(topic: string, visible: boolean): void {
-    this.setVisible(POINTS[topic] ?? [], visible)
-    if (topic !== 'units') return
-    this.swarm.visible = visible
-    this.map.triggerRepaint()
+  private switchPart(layer: LayerInfo, visible: boolean): void {
+    const part = this.parts.find((one) => one.topic === layer.topic)
+    if (!part) return
+    this.setVisible(part.layers().map(({ id }) => id), visible)
+    part.show?.(this.map, visible, layer)
   }
 
   private setVisible(names: readonly string[], visible: boolean): void {
@@ -182,15 +181,14 @@ class GlView implements CityView {
       [x - REACH_PX, y - REACH_PX],
       [x + REACH_PX, y + REACH_PX],
     ]
-    const layers = [...Object.keys(POINT_LAYERS), ...ROAD_LAYERS].filter((id) => this.map.getLayer(id))
-    const found = this.map.queryRenderedFeatures(box, { layers })
-    const unit = this.unitAt(x, y)
-    for (const [layer, kind] of Object.entries(POINT_LAYERS)) {
-      if (unit && layer !== 'alert') return { kind: 'unit', id: unit.id }
-      const feature = found.find((one) => one.layer.id === layer)
-      if (feature?.geometry.type === 'Point') return chosenOf(kind, feature, feature.geometry.coordinates as [number, number])
-    }
-    const road = found.find((one) => one.layer.source === 'city' && one.sourceLayer === 'road')
+    const asked = Object.assign({ ...BASE_ASKED }, ...this.parts.map((part) => part.asked ?? {})) as Record<string, ObjectKind>
+    const found = this.map.queryRenderedFeatures(box, { layers: Object.keys(asked) })
+    const [nearest] = found.filter((one) => one.geometry.type === 'Point')
+    const kind = nearest && asked[nearest.layer.id]
+    const unit = kind === 'alert' ? undefined : this.unitAt(x, y)
+    if (unit) return { kind: 'unit', id: unit.id }
+    if (kind && nearest.geometry.type === 'Point') return pointOf(kind, nearest, nearest.geometry.coordinates as [number, number])
+    const road = found.find((one) => asked[one.layer.id] === 'link')
     return road && linkOf(road, lngLat)
   }
 

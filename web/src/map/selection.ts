@@ -1,7 +1,7 @@
 // What the user points at, wherever it was chosen: on the map, in a list, in a panel or in the address.
 import { shallowRef } from 'vue'
 
-export type ObjectKind = 'link' | 'unit' | 'air' | 'alert' | 'place'
+export type ObjectKind = 'link' | 'unit' | 'air' | 'alert' | 'place' | 'point'
 
 export interface Chosen {
   kind: ObjectKind

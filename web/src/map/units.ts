@@ -1,7 +1,8 @@
 // Units on the map: each drawn by the swarm; far out, response units are counted by cell, for a crowd of chips says nothing.
-import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
+import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap } from 'maplibre-gl'
 import { units, unitsChanged } from '../feed/live.ts'
 import type { Beat } from './beat.ts'
+import type { MapPart } from './part.ts'
 import { CHOSEN, GROUND, UNIT } from './palette.ts'
 import { at, scaled } from './scale.ts'
 import { AGGREGATED_BELOW, isTraffic, type Swarm } from './swarm.ts'
@@ -10,11 +11,7 @@ const CELL_DEGREES = 0.02
 /** A count by cell hardly changes: it is made anew this often. */
 const COUNTED_MS = 5_000
 
-export const UNIT_SOURCES: Record<string, SourceSpecification> = {
-  'unit-groups': { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
-}
-
-export const unitLayers = (): Layer[] => [
+const unitLayers = (): Layer[] => [
   {
     id: 'unit-group',
     type: 'circle',
@@ -53,7 +50,7 @@ function groups() {
 }
 
 /** Shows the units and moves them with the map's beat; returns what ends it. */
-export function driveUnits(map: GlMap, beat: Beat, swarm: Swarm): () => void {
+function driveUnits(map: GlMap, beat: Beat, swarm: Swarm): () => void {
   let countedAt = -Infinity
   const show = (): void => {
     swarm.refresh()
@@ -70,3 +67,15 @@ export function driveUnits(map: GlMap, beat: Beat, swarm: Swarm): () => void {
     map.off('zoomend', move)
   }
 }
+
+export const unitsPart = (swarm: Swarm): MapPart => ({
+  topic: 'units',
+  height: 'points',
+  sources: { 'unit-groups': { type: 'geojson', data: { type: 'FeatureCollection', features: [] } } },
+  layers: () => [swarm, ...unitLayers()],
+  drive: (map, beat) => driveUnits(map, beat, swarm),
+  show: (map, visible) => {
+    swarm.visible = visible
+    map.triggerRepaint()
+  },
+})

@@ -1,10 +1,11 @@
 // An object in words: title, kind, facts with units and age, and where they come from.
 import type { Severity } from '../api/types.ts'
-import { alerts, los, now, stations, units } from '../feed/live.ts'
+import { alerts, los, now, points, stations, units } from '../feed/live.ts'
 import { age, dateTime, number } from '../i18n/format.ts'
 import { locale, pick, t, type Key } from '../i18n/index.ts'
 import zh from '../i18n/zh-CN.ts'
 import { iconOf, type Icon } from '../map/icons.ts'
+import { nameOf as pointName } from '../map/points.ts'
 import type { Chosen } from '../map/selection.ts'
 
 export interface Fact {
@@ -37,6 +38,9 @@ const POLLUTANTS: readonly ['pm25' | 'pm10' | 'o3' | 'no2' | 'so2' | 'co', strin
 export const named = (key: string, otherwise: string): string => (key in zh ? t(key as Key) : otherwise)
 
 export const highwayName = (highway: string): string => (highway.endsWith('_link') ? t('highway.link') : named(`highway.${highway}`, highway))
+
+/** Told otherwise than as a fact. */
+const OWN_PLACE: ReadonlySet<string> = new Set(['lon', 'lat', 'name', 'title'])
 
 const seconds = (since: number): number => Math.max(0, (now.value - since) / 1000)
 const aged = (observedAt: number, stale: boolean): Fact => ({ label: t('fact.age'), value: age(seconds(observedAt)), stale })
@@ -108,7 +112,18 @@ function place({ id, facts: given }: Chosen): Told {
   }
 }
 
-const TELLERS = { link, unit, air, alert, place }
+/** What a row says of itself, as it says it. */
+function point({ id, facts: given }: Chosen): Told {
+  const found = [...points].flatMap(([topic, rows]) => rows.filter((row) => row.id === id).map((row) => ({ topic, row })))[0]
+  const row: Readonly<Record<string, unknown>> = { ...(found?.row ?? given) }
+  const said = Object.entries(row).filter(([key, value]) => !OWN_PLACE.has(key) && ['string', 'number'].includes(typeof value))
+  const stale = row['stale'] === true
+  const facts = said.map(([label, value]): Fact => ({ label, value: label.endsWith('_at') ? age(seconds(Number(value))) : String(value), stale }))
+  const title = found ? pointName(found.row) : id
+  return { title, kind: t('kind.point'), icon: 'place', facts, source: t('source', { source: found?.topic ?? '' }) }
+}
+
+const TELLERS = { link, unit, air, alert, place, point }
 
 /** Returns what is known of `object` now. */
 export const describe = (object: Chosen): Told => TELLERS[object.kind](object)

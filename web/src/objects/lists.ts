@@ -3,10 +3,11 @@ import { shallowRef } from 'vue'
 import { api } from '../api/client.ts'
 import type { components } from '../api/schema.d.ts'
 import type { Severity } from '../api/types.ts'
-import { alerts, los, now, stations, unitCount, units } from '../feed/live.ts'
+import { alerts, los, now, points, stations, unitCount, units } from '../feed/live.ts'
 import { number } from '../i18n/format.ts'
 import { pick, t, type Key } from '../i18n/index.ts'
 import { NUMERALS } from '../map/icons.ts'
+import { nameOf } from '../map/points.ts'
 import type { Chosen, ObjectKind } from '../map/selection.ts'
 import { highwayName, named } from './describe.ts'
 
@@ -29,7 +30,8 @@ export interface List {
 type Place = components['schemas']['PlaceInfo']
 type Link = components['schemas']['LinkInfo']
 
-export const KINDS: readonly ObjectKind[] = ['alert', 'link', 'unit', 'air', 'place']
+/** Kinds there is something of in any city; points only when an app shows some. */
+export const kinds = (): ObjectKind[] => ['alert', 'link', 'unit', 'air', 'place', ...(points.size ? (['point'] as const) : [])]
 
 const PAGE = 100
 const FIRST_ABNORMAL = 3
@@ -67,6 +69,19 @@ function airRows(): ObjectRow[] {
     stale: one.stale,
     object: { kind: 'air', id: one.id, lon: one.lon, lat: one.lat },
   }))
+}
+
+function pointRows(): ObjectRow[] {
+  return [...points].flatMap(([topic, rows]) =>
+    rows.map((row) => ({
+      id: row.id,
+      name: nameOf(row),
+      kind: topic,
+      now: '',
+      stale: row.stale ?? false,
+      object: { kind: 'point' as const, id: row.id, lon: row.lon, lat: row.lat },
+    })),
+  )
 }
 
 function placeRow(one: Place): ObjectRow {
@@ -163,6 +178,7 @@ const LISTS: Record<ObjectKind, (wanted: string) => List> = {
   unit: (wanted) => told(unitRows, wanted),
   air: (wanted) => told(airRows, wanted),
   place: places,
+  point: (wanted) => told(pointRows, wanted),
 }
 
 /** Returns the list of a kind's objects whose name or number contains `wanted`. */

@@ -1,16 +1,13 @@
-// Air stations: their index in a disc that takes colour only from 轻度污染 (level 3) on.
-import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap, SourceSpecification } from 'maplibre-gl'
+// What the environment app draws: air stations, their index in a disc that takes colour only from 轻度污染 (level 3) on.
+import type { GeoJSONSource, LayerSpecification as Layer, Map as GlMap } from 'maplibre-gl'
 import { watch } from 'vue'
 import { stations } from '../../feed/live.ts'
 import { locale, pick } from '../../i18n/index.ts'
+import type { MapPart } from '../../map/part.ts'
 import { CHOSEN, HALO, LABEL_DIM } from '../../map/palette.ts'
 import { at, scaled } from '../../map/scale.ts'
 
-export const AIR_SOURCES: Record<string, SourceSpecification> = {
-  air: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } },
-}
-
-export const airLayers = (): Layer[] => [
+const airLayers = (): Layer[] => [
   {
     id: 'air',
     type: 'symbol',
@@ -46,7 +43,7 @@ export const airLayers = (): Layer[] => [
 const sprite = (stale: boolean, level: number | null): string => (stale ? 'stale' : level !== null && level >= 3 ? String(level) : 'normal')
 
 /** Shows the stations and follows them; returns what ends it. */
-export function driveAir(map: GlMap): () => void {
+function driveAir(map: GlMap): () => void {
   return watch(
     [stations, locale],
     () => {
@@ -65,3 +62,14 @@ export function driveAir(map: GlMap): () => void {
     { immediate: true },
   )
 }
+
+const stationsPart: MapPart = {
+  topic: 'air',
+  height: 'points',
+  sources: { air: { type: 'geojson', data: { type: 'FeatureCollection', features: [] } } },
+  asked: { air: 'air' },
+  layers: airLayers,
+  drive: driveAir,
+}
+
+export default (): MapPart[] => [stationsPart]

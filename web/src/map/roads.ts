@@ -1,13 +1,10 @@
-// Roads painted by a topic's state: slate while traffic flows, the layer's own colours where it does not.
+// The roads of the base map, ready to be painted by a level of service: slate while traffic flows, a legend's colours where not.
 import type { ExpressionSpecification as Expression, LayerSpecification as Layer, Map as GlMap } from 'maplibre-gl'
-import type { LegendItem } from '../../api/types.ts'
-import { linksChanged, los } from '../../feed/live.ts'
-import type { Beat } from '../../map/beat.ts'
-import { CHOSEN, ROADS } from '../../map/palette.ts'
-import { at, scaled } from '../../map/scale.ts'
-import { CITY } from '../../map/style.ts'
+import type { LegendItem } from '../api/types.ts'
+import { CHOSEN, ROADS } from './palette.ts'
+import { at, scaled } from './scale.ts'
+import { CITY } from './style.ts'
 
-const SOURCE = { source: CITY, sourceLayer: 'road' }
 const LINES = { source: CITY, 'source-layer': 'road', type: 'line', layout: { 'line-cap': 'round', 'line-join': 'round' } } as const
 const LOS: Expression = ['coalesce', ['feature-state', 'los'], -1]
 const LISTED = ROADS.flatMap((road) => road.classes as readonly string[])
@@ -74,21 +71,6 @@ export function roadLayers(): Layer[] {
 /** Colours the roads by the legend of the layer shown on them; an empty legend leaves them plain. */
 export function paintRoads(map: GlMap, legend: readonly LegendItem[]): void {
   for (const road of ROADS) map.setPaintProperty(`road-${road.id}`, 'line-color', colour(road, legend))
-}
-
-/** Sets the state of every link known by now and keeps it up to date with the map's beat; returns what ends it. */
-export function driveRoads(map: GlMap, beat: Beat): () => void {
-  const changed = new Set(los.keys())
-  const show = (): void => {
-    for (const id of changed) map.setFeatureState({ ...SOURCE, id }, { los: los.get(id) ?? 0 })
-    changed.clear()
-  }
-  beat.ask(show)
-  return linksChanged.on(({ pairs, before }) => {
-    for (const id of before) changed.add(id)
-    for (let i = 0; i < pairs.length; i += 2) changed.add(pairs[i]!)
-    beat.ask(show)
-  })
 }
 
 /** Outlines one link, or none. */
